@@ -1,0 +1,63 @@
+"""What every widget of the course shares: Python sends arrays once, the browser draws, a picture stays behind.
+
+A widget is a Python class with traits, and one JavaScript module in `js/` that exports `render`. The module may import
+its neighbours (`import { decode } from "./decoder.js"`); since a notebook front end receives one text, `bundle` joins
+the modules here, and node tests import the very same files one by one.
+"""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+JS = Path(__file__).parent / "js"
+_IMPORT = re.compile(r'^import\s+\{[^}]*\}\s+from\s+"\./([\w-]+\.js)";?\s*$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+
+
+def bundle(module: str) -> str:
+    """Return the text of `module` with the modules it imports from the same folder written before it, each once."""
+    done: dict[str, str] = {}
+
+    def visit(name: str) -> None:
+        if name in done:
+            return
+        text = (JS / name).read_text(encoding="utf-8")
+        done[name] = ""
+        for wanted in _IMPORT.findall(text):
+            visit(wanted)
+        del done[name]  # re-inserted behind what it needs
+        done[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+
+    visit(module)
+    return "\n".join(done.values())
+
+
+class BrowserWidget(anywidget.AnyWidget):
+    """A view drawn in the browser, with a picture and a sentence for every place that runs no JavaScript.
+
+    A subclass sets `_esm = bundle("name.js")`, `_css`, its traits, and defines `picture()` (a matplotlib figure) and
+    `sentence()` (what the picture shows, in words; also its alternative text).
+    """
+
+    _css = (JS / "course.css").read_text(encoding="utf-8")
+    label = traitlets.Unicode().tag(sync=True)
+
+    def picture(self):
+        raise NotImplementedError
+
+    def sentence(self) -> str:
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs):
+        result = super()._repr_mimebundle_(**kwargs)
+        data, metadata = result if isinstance(result, tuple) else (result, {})
+        buffer = io.BytesIO()
+        figure = self.picture()
+        figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight")
+        sentence = self.sentence()
+        data = {**data, "image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": sentence}
+        return data, {**metadata, "image/png": {"alt": sentence}}
