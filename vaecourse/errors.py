@@ -2,4 +2,4 @@
 
 
 class CourseError(Exception):
-    """A folder, a port, a file or a download is in the way; the message says what was wrong and what to do."""
+    """A folder, a port, a file or a download is in the way; the message says what is wrong and what helps."""
