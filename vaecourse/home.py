@@ -25,7 +25,7 @@ def home(*, create: bool = True) -> Path:
 
 
 def writable(folder: Path, advice: str) -> Path:
-    """Return `folder`, made if missing; raise CourseError, ending in `advice`, if no file can be put there."""
+    """Return `folder`, made if missing; raise CourseError, ending in `advice`, if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
