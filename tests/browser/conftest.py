@@ -1,6 +1,7 @@
-"""Tests in a real browser: a bare page for one widget, a real JupyterLab, and node for the JavaScript modules.
+"""Tests in a real browser: a bare page for one widget, a real JupyterLab, and node for the JavaScript.
 
-Without Chromium (or playwright) every test that asks for a page is skipped, with one sentence that says how to get it.
+Without Chromium (or playwright) every test that asks for a page is skipped, with one sentence that says how
+to get it.
 """
 
 import base64
@@ -29,11 +30,15 @@ ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+WITHOUT_CHROMIUM = (
+    "The browser tests need Chromium: `playwright install chromium`, or your system's package, "
+    "or set VAECOURSE_CHROMIUM to its path."
+)
 HOST = (Path(__file__).parent / "host.html").read_text(encoding="utf-8")
 
 
 def chromium() -> str | None:
-    """Return the path of a Chromium: VAECOURSE_CHROMIUM, or the first one on the PATH, or playwright's own."""
+    """Return the path of a Chromium: VAECOURSE_CHROMIUM, or the first one on the PATH, or None."""
     named = os.environ.get("VAECOURSE_CHROMIUM")
     return named or next((found for name in CHROMIUM if (found := shutil.which(name))), None)
 
@@ -41,14 +46,13 @@ def chromium() -> str | None:
 @pytest.fixture(scope="package")
 def browser():
     """A headless Chromium. Package scope: playwright's event loop ends with the browser tests."""
-    how = "install Chromium (`apt install chromium`, or `playwright install chromium`) or set VAECOURSE_CHROMIUM to it"
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="The browser tests need playwright: pip install playwright."
     )
     with playwright.sync_playwright() as running:
         path = chromium() or running.chromium.executable_path
         if not Path(path).exists():
-            pytest.skip(f"The browser tests need Chromium: {how}.")
+            pytest.skip(WITHOUT_CHROMIUM)
         instance = running.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield instance
         instance.close()
@@ -86,7 +90,7 @@ class WidgetPage:
         self.page.evaluate("([i, name, value]) => host.views[i].model.set(name, value)", [index, name, value])
 
     def clean_up(self, index: int = 0) -> None:
-        """Do what a notebook does when the cell runs again: call the widget's clean-up and remove its element."""
+        """Do what a notebook does when the cell runs again: clean up, and remove the element."""
         self.page.evaluate("i => host.cleanUp(i)", index)
 
     def listeners(self) -> list[str]:
@@ -95,7 +99,7 @@ class WidgetPage:
 
 
 def _state(widget) -> dict:
-    """Return the synced traits of `widget` as a notebook sends them: plain JSON, and base64 for every binary part."""
+    """Return the synced traits of `widget` as a notebook sends them: JSON, and base64 for every binary part."""
     state, paths, buffers = _remove_buffers(widget.get_state())
     code = [base64.b64encode(memoryview(buffer).tobytes()).decode() for buffer in buffers]
     return {"state": state, "paths": paths, "buffers": code}
@@ -103,7 +107,7 @@ def _state(widget) -> dict:
 
 @pytest.fixture
 def widget_page(browser, tmp_path):
-    """Return a function: widget_page(widget, ..., width=1000) opens them all on one bare page, as a WidgetPage."""
+    """Return a function: widget_page(widget, ..., width=1000) opens them on one bare page, a WidgetPage."""
     contexts = []
 
     def open_page(*widgets, width: int = 1000, height: int = 900) -> WidgetPage:
@@ -193,7 +197,7 @@ EXECUTE = """async code => {
 
 @contextmanager
 def running_lab(folder: Path):
-    """Start JupyterLab in `folder` on a free port with a token of its own; yield (url, token); stop it at the end."""
+    """Start JupyterLab in `folder`, on a free port and with a token of its own; yield (url, token)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -244,7 +248,7 @@ def lab(browser):
 
 @pytest.fixture(scope="session")
 def node():
-    """Return a function: node(code, data) runs `code` as an ES module beside the widgets' JavaScript.
+    """Return a function: node(code, data) runs `code` as a module beside the widgets' JavaScript.
 
     The code may `import { decode } from "./decoder.js"`, finds `data` as a constant, and hands its result back with
     `answer(value)`; typed arrays come back as lists.

@@ -10,7 +10,8 @@ TESTS = Path(__file__).parents[1].as_posix()
 COUNTER = """
 export default { render({ model, el }) {
   const button = document.createElement("button");
-  const show = () => { button.textContent = `${model.get("count")} of ${new Float32Array(model.get("data").buffer)[1]}`; };
+  const [, total] = new Float32Array(model.get("data").buffer);
+  const show = () => { button.textContent = `${model.get("count")} of ${total}`; };
   const press = () => { model.set("count", model.get("count") + 1); model.save_changes(); };
   button.addEventListener("click", press);
   window.addEventListener("resize", show);
