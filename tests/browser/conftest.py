@@ -99,7 +99,7 @@ class WidgetPage:
 
 
 def _state(widget) -> dict:
-    """Return the synced traits of `widget` as a notebook sends them: JSON, and base64 for every binary part."""
+    """Return the synced traits of `widget` as a notebook sends them: JSON, and base64 for bytes."""
     state, paths, buffers = _remove_buffers(widget.get_state())
     code = [base64.b64encode(memoryview(buffer).tobytes()).decode() for buffer in buffers]
     return {"state": state, "paths": paths, "buffers": code}
