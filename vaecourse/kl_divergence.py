@@ -66,20 +66,18 @@ def gaussian(mean_p, sd_p, mean_q, sd_q) -> np.ndarray:
     Sound for standard deviations from 1e-12 to 1e12: +inf only where the value exceeds the largest float64.
     """
     mean_p, mean_q = finite("mean_p", mean_p), finite("mean_q", mean_q)
-    ratio = positive("sd_p", sd_p) / positive("sd_q", sd_q)
-    # ½(r² − 1 − log r²) + ½((m_p − m_q)/σ_q)²,  r = σ_p/σ_q
-    with np.errstate(over="ignore"):
-        return _half_excess(ratio) + 0.5 * ((mean_p - mean_q) / sd_q) ** 2
+    sd_p, sd_q = positive("sd_p", sd_p), positive("sd_q", sd_q)
+    with np.errstate(over="ignore", under="ignore"):
+        # ½(r² − 1) − log r + ½((m_p − m_q)/σ_q)²,  r = σ_p/σ_q
+        return _half_excess(sd_p / sd_q, np.log(sd_p) - np.log(sd_q)) + 0.5 * ((mean_p - mean_q) / sd_q) ** 2
 
 
-def _half_excess(ratio: np.ndarray) -> np.ndarray:
-    """½(r² − 1 − log r²), without cancellation near r = 1: with u = r − 1 it is u + u²/2 − log(1 + u)."""
-    u = ratio - 1
-    near = np.abs(u) < 1e-2
-    v = np.where(near, u, 0.0)
-    # u²/2 + (u − log(1 + u)), the bracket as its series u²/2 − u³/3 + u⁴/4 − …
-    bracket = sum((-1) ** n * v**n / n for n in range(2, 12))
-    return np.where(near, v**2 / 2 + bracket, 0.5 * (ratio**2 - 1) - np.log(ratio))
+def _half_excess(ratio: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
+    """½(r² − 1) − log r, without cancellation near r = 1: with u = r − 1 it is u²/2 + u − log(1 + u)."""
+    u = np.where(np.abs(ratio - 1) < 1e-2, ratio - 1, 0.0)
+    # u − log(1 + u) = u²/2 − u³/3 + u⁴/4 − …
+    series = sum((-1) ** n * u**n / n for n in range(2, 12))
+    return np.where(u != 0, u**2 / 2 + series, 0.5 * (ratio**2 - 1) - log_ratio)
 
 
 def multivariate_gaussian(mean_p, cov_p, mean_q, cov_q) -> float:
@@ -92,12 +90,15 @@ def multivariate_gaussian(mean_p, cov_p, mean_q, cov_q) -> float:
     d = factor_p.shape[0]
     for name, shape in (("mean_p", mean_p.shape), ("mean_q", mean_q.shape), ("cov_q", factor_q.shape[:1])):
         if shape != (d,):
-            raise ValueError(f"{name} has {shape} where cov_p asks for dimension {d}; all four must share one dimension.")
+            raise ValueError(
+                f"{name} has {shape} where cov_p asks for dimension {d}; all four must share one dimension."
+            )
     # With Σ = L Lᵀ:  ½(tr(Σ_q⁻¹ Σ_p) − d + log det Σ_q − log det Σ_p + (m_q − m_p)ᵀ Σ_q⁻¹ (m_q − m_p))
     whitened = np.linalg.solve(factor_q, np.column_stack([factor_p, mean_q - mean_p]))
-    ratio = np.diag(factor_p) / np.diag(factor_q)
+    diagonal_p, diagonal_q = np.diag(factor_p), np.diag(factor_q)
     off_diagonal = (np.tril(whitened[:, :d], -1) ** 2).sum()
-    return float(_half_excess(ratio).sum() + 0.5 * (off_diagonal + (whitened[:, d] ** 2).sum()))
+    spread = _half_excess(diagonal_p / diagonal_q, np.log(diagonal_p) - np.log(diagonal_q)).sum()
+    return float(spread + 0.5 * (off_diagonal + (whitened[:, d] ** 2).sum()))
 
 
 def mixture_log_density(x, weights, means, sds) -> np.ndarray:
@@ -114,15 +115,28 @@ def quadrature(log_p: LogDensity, log_q: LogDensity, low=-np.inf, high=np.inf, p
     """KL(p‖q) = ∫ p (log p − log q) dx in nats, by adaptive quadrature over [low, high].
 
     `log_p` and `log_q` take an array and return log densities (−inf where the density is zero); `points` names places
-    where p is narrow or jumps, and needs finite limits. +∞ where q is zero and p is not.
+    where p is narrow or jumps, and needs finite limits. +∞ where q is zero and p is not. ValueError if p does not
+    integrate to 1 there: then the quadrature missed a part of it, or p is not a density.
     """
+    forbidden = False
 
     def integrand(x: float) -> float:
-        lp, lq = float(np.squeeze(log_p(np.array([x])))), float(np.squeeze(log_q(np.array([x]))))
-        return 0.0 if lp == -np.inf else np.exp(lp) * (lp - lq)
+        nonlocal forbidden
+        lp, lq = (float(np.squeeze(log(np.array([x])))) for log in (log_p, log_q))
+        p = np.exp(lp)
+        forbidden |= p > 0 and lq == -np.inf
+        return p * (lp - lq) if p > 0 and lq > -np.inf else 0.0
 
-    value, _ = integrate.quad(integrand, low, high, points=points, epsabs=1e-12, epsrel=1e-11, limit=500)
-    return float(value)
+    def integral(function) -> float:
+        return integrate.quad(function, low, high, points=points, epsabs=1e-13, epsrel=1e-12, limit=500)[0]
+
+    mass = integral(lambda x: float(np.exp(np.squeeze(log_p(np.array([x]))))))
+    if abs(mass - 1) > 1e-6:
+        raise ValueError(
+            f"log_p integrates to {mass:.6g} between {low:g} and {high:g}, not to 1; give limits (and points) that enclose p."
+        )
+    value = integral(integrand)
+    return np.inf if forbidden else float(value)
 
 
 class Estimate(NamedTuple):
@@ -145,7 +159,9 @@ def monte_carlo(log_p: LogDensity, log_q: LogDensity, samples, low_variance: boo
     # log r = log q(x) − log p(x)
     log_ratio = np.ravel(log_q(samples)) - np.ravel(log_p(samples))
     if np.isnan(log_ratio).any():
-        raise ValueError("log_p or log_q is NaN, or p gives one of its own samples the density 0; check the densities.")
+        raise ValueError(
+            "log_p or log_q is NaN, or p gives one of its own samples the density 0; check the densities."
+        )
     with np.errstate(over="ignore"):
         terms = np.expm1(log_ratio) - log_ratio if low_variance else -log_ratio
     if np.isinf(terms).any():
@@ -182,7 +198,10 @@ def reverse_fit(weights, means, sds) -> Fit:
     def divergence(parameters: np.ndarray) -> float:
         return _mixture_divergence(weights, means, sds, parameters[0], np.exp(parameters[1]))[1]
 
-    runs = [optimize.minimize(divergence, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13}) for start in starts]
+    runs = [
+        optimize.minimize(divergence, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13})
+        for start in starts
+    ]
     best = min(runs, key=lambda run: run.fun)
     return Fit(float(best.x[0]), float(np.exp(best.x[1])), float(best.fun))
 

@@ -27,11 +27,15 @@ def probabilities(name: str, value) -> np.ndarray:
     if array.ndim == 0:
         raise ValueError(f"{name} must be a list of probabilities, not the single number {float(array):g}.")
     if (array < 0).any():
-        raise ValueError(f"{name} holds the negative number {array.min():g}; a probability is never below zero.")
+        raise ValueError(
+            f"{name} holds the negative number {array.min():g}; a probability is never below zero."
+        )
     total = array.sum(axis=-1)
     worst = float(total.flat[np.abs(total - 1).argmax()])
     if abs(worst - 1) > SUM_TOLERANCE:
-        raise ValueError(f"{name} sums to {worst:.10g}; probabilities sum to 1 (divide by the sum first, if that is what you mean).")
+        raise ValueError(
+            f"{name} sums to {worst:.10g}; probabilities sum to 1 (divide by the sum first, if that is what you mean)."
+        )
     return array
 
 
