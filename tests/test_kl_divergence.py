@@ -168,7 +168,7 @@ def test_quadrature_of_disjoint_or_wider_support_is_infinite():
 
 
 def test_quadrature_says_when_it_missed_the_density():
-    with pytest.raises(ValueError, match="log_p integrates to .* not to 1; give limits"):
+    with pytest.raises(ValueError, match=r"log_p integrates to .* not to 1; give limits"):
         kl.quadrature(log_gaussian(1e6, 1e-3), log_gaussian(0, 1), -10, 10)
 
 
