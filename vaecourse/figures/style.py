@@ -1,0 +1,41 @@
+"""The look of the course's figures, and the one way to show them: with a sentence for those who cannot see them."""
+
+import base64
+import io
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).parent / "vaecourse.mplstyle"
+
+
+def axes(rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.0, **subplots) -> Axes | np.ndarray:
+    """New axes in the course's style: one, or an array of shape (rows, columns) squeezed. Sizes in inches, for all rows."""
+    with matplotlib.style.context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure.subplots(rows, columns, **subplots)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG, in the course's style."""
+    buffer = io.BytesIO()
+    with matplotlib.style.context(STYLE):
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(drawn: Axes | Figure | np.ndarray, alt: str) -> None:
+    """Display the figure that `drawn` (axes, an array of axes, or a figure) belongs to, with `alt` as its text.
+
+    `alt` says what there is to see; it is read aloud, and shown where there are no pictures.
+    """
+    if len(alt.split()) < 5:
+        raise ValueError(f"alt is {alt!r}; say in a sentence what there is to see.")
+    first = np.ravel(np.asarray(drawn, dtype=object))[0]
+    figure = first if isinstance(first, Figure) else first.get_figure(root=True)
+    code = base64.b64encode(png(figure)).decode()
+    display({"image/png": code, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
