@@ -1,8 +1,9 @@
-"""What every widget of the course shares: Python sends arrays once, the browser draws, a picture stays behind.
+"""What every widget shares: Python sends arrays once, the browser draws, a picture stays behind.
 
-A widget is a Python class with traits, and one JavaScript module in `js/` that exports `render`. The module may import
-its neighbours (`import { decode } from "./decoder.js"`); since a notebook front end receives one text, `bundle` joins
-the modules here, and node tests import the very same files one by one.
+A widget is a Python class with traits, and one JavaScript module in `js/` that exports `render`. The module may
+import its neighbours (`import { decode } from "./decoder.js"`, on one line); since a notebook front end receives
+one text, `bundle` joins the modules here, and node tests import the very same files one by one. All modules then
+share one scope: a name at the top of a module must not be taken by another one.
 """
 
 import base64
@@ -19,7 +20,7 @@ _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 def bundle(module: str) -> str:
-    """Return the text of `module` with the modules it imports from the same folder written before it, each once."""
+    """Return the text of `module`, with the modules that it imports from its folder before it, each once."""
     done: dict[str, str] = {}
 
     def visit(name: str) -> None:
@@ -39,8 +40,9 @@ def bundle(module: str) -> str:
 class BrowserWidget(anywidget.AnyWidget):
     """A view drawn in the browser, with a picture and a sentence for every place that runs no JavaScript.
 
-    A subclass sets `_esm = bundle("name.js")`, `_css`, its traits, and defines `picture()` (a matplotlib figure) and
-    `sentence()` (what the picture shows, in words; also its alternative text).
+    A subclass sets `_esm = bundle("name.js")`, `_css`, its traits, and defines `picture()` (a matplotlib figure)
+    and `sentence()` (what the picture shows, in words; also its alternative text, which nbconvert's classic
+    template writes as `alt`. JupyterLab 4.6 writes no `alt` for an image output, whatever its metadata).
     """
 
     _css = (JS / "course.css").read_text(encoding="utf-8")

@@ -1,0 +1,27 @@
+// A native slider with its label and its number; arrows step by 0.1, with Shift by 0.5.
+import { figure, keyStep, make } from "./elements.js";
+
+// makeSlider({ name, label, low, high, step, value, signal, onMove }) returns { element, set(value) }.
+// `name` is what is shown, `label` what a screen reader says; `onMove(value)` hears the hand, and not `set`.
+export function makeSlider({ name, label, low, high, step = 0.02, key = 0.1, value = 0, signal, onMove }) {
+  const input = make("input", {
+    type: "range", min: low, max: high, step, "aria-label": label, "data-handle": "slider",
+  });
+  const output = make("output", { "aria-hidden": "true" });
+  const element = make("label", { class: "vc-slider" }, make("span", { "aria-hidden": "true" }, name), input, output);
+  const set = next => {
+    input.value = next;
+    output.textContent = figure(next);
+  };
+  const move = next => {
+    set(next);
+    onMove(next);
+  };
+  input.addEventListener("input", () => move(Number(input.value)), { signal });
+  input.addEventListener("keydown", event => {
+    const moved = keyStep(event);
+    if (moved) move(Math.min(high, Math.max(low, Number(input.value) + key * (moved[0] + moved[1]))));
+  }, { signal });
+  set(value);
+  return { element, set };
+}
