@@ -1,5 +1,6 @@
 """`vaecourse lab`: the learner's own copy of the lessons, opened in a quiet JupyterLab."""
 
+import errno
 import os
 import secrets
 import socket
@@ -63,11 +64,11 @@ def claim_port(port: int | None, ip: str = "localhost") -> int:
         try:
             with socket.create_server((ip, candidate)):
                 return candidate
-        except PermissionError as error:
-            if port is not None:
-                raise CourseError(f"You may not use port {port}: choose one above 1023.") from error
         except OSError as error:
-            if isinstance(error, socket.gaierror):
+            refused = isinstance(error, PermissionError)
+            if refused and candidate < 1024:
+                raise CourseError(f"You may not use port {port}: choose one above 1023.") from error
+            if not refused and error.errno != errno.EADDRINUSE:
                 raise CourseError(f"{ip!r} is no address of this machine: leave --ip out.") from error
     if port is None:
         raise CourseError("No port from 8888 to 8987 is free: name a free one, `--port N`.")
@@ -105,6 +106,7 @@ def options(copy: Path, page: str, *, port: int, ip: str, browser: bool, token: 
     """Return JupyterLab's command line: quiet, no news, no look-ups, and nothing of it in your settings."""
     given = [
         f"--ServerApp.root_dir={copy.resolve()}",
+        "--ServerApp.base_url=/",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.ip={ip}",
@@ -119,9 +121,18 @@ def options(copy: Path, page: str, *, port: int, ip: str, browser: bool, token: 
         "--ServerApp.log_level=ERROR",
         "--LabApp.log_level=ERROR",
     ]
+    if _can_encrypt():  # between server and kernel; a kernel that cannot have it warns on every start
+        given.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # the administrator, as in most containers
         given.append("--allow-root")
     return given
+
+
+def _can_encrypt() -> bool:
+    import zmq
+    from jupyter_client import KernelManager
+
+    return KernelManager.class_traits().get("transport_encryption") is not None and bool(zmq.has("curve"))
 
 
 def serve(copy: Path, page: str, *, port: int, ip: str, browser: bool) -> None:
@@ -132,7 +143,11 @@ def serve(copy: Path, page: str, *, port: int, ip: str, browser: bool) -> None:
     browser = browser and can_open_browser()
     server = LabApp.initialize_server(options(copy, page, port=port, ip=ip, browser=browser, token=token))
     host = "localhost" if ip in ("", "0.0.0.0", "::") else ip
-    say = "The course is opening in your browser; if not, go to" if browser else "The course is at"
-    print(f"{say}\n    http://{host}:{port}/lab/tree/{page}?token={token}")
-    print(f"Your copy of the lessons is {copy}. Ctrl+C here stops the course.", flush=True)
+
+    def announce() -> None:
+        say = "The course is opening in your browser; if not, go to" if browser else "The course is at"
+        print(f"{say}\n    http://{host}:{port}/lab/tree/{page}?token={token}")
+        print(f"Your copy of the lessons is {copy}. Ctrl+C here stops the course.", flush=True)
+
+    server.io_loop.add_callback(announce)  # once it listens
     server.start()
