@@ -1,4 +1,4 @@
-"""The exercises, by name: `exercise("01/discrete_kl")`. A lesson's module is imported when it is first asked for."""
+"""The exercises, by name: `exercise("01/discrete_kl")`. A lesson's module is imported when first asked for."""
 
 import difflib
 import importlib

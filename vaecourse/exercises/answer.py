@@ -1,4 +1,4 @@
-"""What can be read off a student's function without judging it: is it begun, what does it name, where did it stop."""
+"""What can be read off a student's function without judging it: is it begun, what it names, where it stopped."""
 
 import ast
 import contextlib
@@ -18,11 +18,11 @@ class Mismatch(Exception):
 
 
 class TooLong(BaseException):
-    """The time limit of a call. Not an Exception, so that a student's `except Exception` does not swallow it."""
+    """The time limit of a call. Not an Exception: a student's `except Exception` must not swallow it."""
 
 
 def untouched(answer: Any) -> bool:
-    """True for `...`, None, and a function in whose body a `...` still waits (or that only raises NotImplementedError)."""
+    """True for `...`, None, and a function in whose body a `...` still waits, or that does nothing at all."""
     if answer is None or answer is ...:
         return True
     tree = _tree(answer)
@@ -38,7 +38,7 @@ def untouched(answer: Any) -> bool:
 
 
 def forbidden(answer: Callable, names: Sequence[str]) -> str:
-    """The first forbidden name that the function (or a function of the student's that it calls) refers to, or ""."""
+    """The first forbidden name in the function, or in a function of the student's that it calls; else ""."""
     seen: set[int] = set()
 
     def search(function: Any) -> str:
@@ -97,7 +97,7 @@ def stopped(function: Callable, error: BaseException) -> str:
 
 @contextlib.contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raise TooLong in the block after so many seconds, where the system has an alarm (not on Windows, not in a thread)."""
+    """Raise TooLong in the block after so many seconds; no limit on Windows (it has no alarm) or in a thread."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,7 +189,7 @@ def _dotted(node: ast.AST) -> str:
 
 
 def _full_name(dotted: str, scope: dict[str, Any], imported: dict[str, str]) -> str:
-    """The name under which a library knows it: `F.kl_div` is torch.nn.functional.kl_div; "" for the student's own."""
+    """The library's own name for it: `F.kl_div` is torch.nn.functional.kl_div; "" for what the student made."""
     first, _, rest = dotted.partition(".")
     if first in imported:
         base = imported[first]
@@ -206,7 +206,7 @@ def _full_name(dotted: str, scope: dict[str, Any], imported: dict[str, str]) -> 
 
 
 def _is(full: str, name: str) -> bool:
-    """Is `full` the forbidden `name`, something inside it, or the same thing under its private home or none?"""
+    """Is `full` the forbidden `name`, something inside it, or the same thing under its private home?"""
     if not full:
         return False
     if full == name or full.startswith(name + "."):

@@ -1,8 +1,8 @@
 """An exercise is data; grading it is three pure steps: make the cases, run the answer, judge what came back.
 
-Only `run` needs the student's function. The cases are plain data (numbers and lists) and so is what comes back, so `run`
-may stand in another process, behind a wall: `cases` and `verdict` stay on the trusted side with `holds` and the reference.
-In a lesson `grade` does all three in place.
+Only `run` needs the student's function. The cases are plain data (numbers and lists) and so is what comes back,
+so `run` may stand in another process, behind a wall: `cases` and `verdict` stay on the trusted side, with `holds`
+and the reference. In a lesson `grade` does all three in place.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ Case = tuple[Call, ...]  # one or more calls whose outputs are judged together
 
 @dataclass(frozen=True)
 class Property:
-    """One thing that a right answer has. `holds(case, outputs)` sees every call of a case and the output of each."""
+    """One thing that a right answer has. `holds(case, outputs)` sees the calls of a case and the output of each."""
 
     name: str
     hint: str
@@ -35,9 +35,9 @@ class Property:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A task with a reference that solves it. A reference without parameters asks for a value instead of a function.
+    """A task with a reference that solves it. A reference without parameters asks for a value, not a function.
 
-    `returns` is what an answer gives back; `forbids` lists full names (a module's forbids all that is in it), and
+    `returns` is what an answer gives back; `forbids` lists full names (a module's forbids all that is in it);
     `seconds` is how long one call may take.
     """
 
@@ -66,7 +66,8 @@ class Exercise:
 
 UNCHANGED = Property(
     "leaves its arguments as they were",
-    "Work on a copy (`p = p.copy()`) or build a new array: whoever calls your function still needs the old one.",
+    "Work on a copy (`p = p.copy()`) or build a new array: whoever calls your function still needs the old "
+    "one.",
     cases=lambda rng: (),
     holds=lambda case, outputs: True,
     points=0,  # asked for, but outside the student's process it could not be seen
@@ -77,7 +78,7 @@ UNCHANGED = Property(
 class Outcome:
     """What one case gave: an output for each call, or the trouble that ended it.
 
-    "error": the mathematics stopped it; "form": it cannot be called so, or gives nothing to compare; "late"; "skipped".
+    "error": an exception of its own; "form": cannot be called so, or gives nothing to compare; "late"; "skipped".
     """
 
     outputs: tuple = ()
@@ -99,7 +100,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of an exercise, property by property; none if it is untouched or refused (`refusal` says why)."""
+    """The results of an exercise, property by property; none if it is untouched, or refused for a stated reason."""
 
     exercise: Exercise
     results: tuple[Result, ...] = ()
@@ -141,7 +142,7 @@ def grade(exercise: Exercise, answer: Any, rng: np.random.Generator) -> Report:
 
 
 def cases(exercise: Exercise, rng: np.random.Generator) -> list[tuple[Case, ...]]:
-    """The cases of every property, each drawn from a stream of its own: a new property does not move the others."""
+    """The cases of every property, each from a random stream of its own: a new property does not move the others."""
     streams = rng.spawn(len(exercise.properties))
     return [tuple(p.cases(stream)) for p, stream in zip(exercise.properties, streams, strict=True)]
 
@@ -162,10 +163,10 @@ def run_all(
 
 
 def run(function: Callable, case: Case, parameters: Sequence[str] = (), seconds: float = 2.0) -> Outcome:
-    """Call the function once for each call of the case; lists arrive as fresh float64 arrays. Never raises an Exception.
+    """Call the function once for each call of the case; lists arrive as fresh float64 arrays. Raises nothing.
 
-    Warnings and prints of the function are kept quiet. A call ends after `seconds` on Linux and macOS in the main thread;
-    elsewhere (Windows has no such alarm) an endless loop waits for the stop button.
+    Warnings and prints of the function are kept quiet. A call ends after `seconds` on Linux and macOS, in the main
+    thread; elsewhere (Windows has no such alarm) an endless loop waits for the stop button.
     """
     outputs, changed = [], ""
     for call in case:
@@ -195,7 +196,7 @@ def run(function: Callable, case: Case, parameters: Sequence[str] = (), seconds:
 def verdict(
     exercise: Exercise, made: Sequence[Sequence[Case]], outcomes: Sequence[Sequence[Outcome]]
 ) -> Report:
-    """Judge outcomes against the properties. Needs no function: outcomes may come from anywhere and are not trusted."""
+    """Judge outcomes against the properties. The outcomes may come from anywhere: they are not trusted."""
     if any(output is ... for came in outcomes for outcome in came for output in outcome.outputs):
         return Report(exercise, untouched=True)
     results = [
@@ -226,10 +227,14 @@ def _judge(exercise: Exercise, p: Property, group: Sequence[Case], came: Sequenc
         try:
             outputs = [exercise.returns.read(output) for output in outcome.outputs]
         except ValueError:
-            wrong = next(o for o in outcome.outputs if not exercise.returns.fits(o))
+            at = next(i for i, o in enumerate(outcome.outputs) if not exercise.returns.fits(o))
+            wrong, outcome = (
+                outcome.outputs[at],
+                replace(outcome, trouble="form", outputs=outcome.outputs[:at]),
+            )
             missing = " Does it end with `return`?" if wrong is None else ""
             sentence = f"returned {describe(wrong)}, where {exercise.returns.name} is expected.{missing}"
-            return Result(p, False, case, replace(outcome, trouble="form"), sentence)
+            return Result(p, False, case, outcome, sentence)
         if len(outputs) != len(case) or not p.holds(case, outputs):
             return Result(p, False, case, outcome)
     return Result(p, True)

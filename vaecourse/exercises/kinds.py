@@ -26,7 +26,7 @@ class Kind:
 
 
 def plain(value: Any) -> Any:
-    """Turn NumPy and torch values, tuples and fractions into numbers and lists; NotPlain where there is no such form."""
+    """Turn NumPy and torch values, tuples and fractions into numbers and lists; NotPlain where that cannot be."""
     if value is None or value is ... or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, complex):

@@ -45,8 +45,9 @@ DISCRETE_KL = Exercise(
     name="01/discrete_kl",
     title="KL between two lists of probabilities",
     statement=(
-        "Write discrete_kl(p, q): the KL divergence of q from p in nats, for two lists of probabilities of the same "
-        "length. A term with p = 0 counts as 0. If q forbids something that p allows, the answer is +∞ (`np.inf`)."
+        "Write discrete_kl(p, q): the KL divergence of q from p in nats, for two lists of probabilities of "
+        "the same length. A term with p = 0 counts as 0. If q forbids something that p allows, the answer "
+        "is +∞ (`np.inf`)."
     ),
     reference=discrete_kl,
     forbids=FORBIDS,
@@ -59,15 +60,15 @@ DISCRETE_KL = Exercise(
         ),
         Property(
             "never negative",
-            "Single terms may be negative, the sum may not. Look at which of the two stands above in the ratio, "
-            "and which one is the weight in front.",
+            "Single terms may be negative, the sum may not. Look at which of the two stands above in the "
+            "ratio, and which one is the weight in front.",
             drawn(8, _two_lists, ([0.5, 0.5], [0.25, 0.75])),
             lambda case, outputs: outputs[0] >= -1e-12,
         ),
         Property(
             "0·log 0 counts as 0",
-            "What p never does costs nothing, but the computer does not know it: log 0 is −∞, and 0 times −∞ is nan. "
-            "Leave such terms out.",
+            "What p never does costs nothing, but the computer does not know it: log 0 is −∞, and 0 times "
+            "−∞ is nan. Leave such terms out.",
             fixed(
                 ([0.0, 1.0], [0.5, 0.5]),
                 ([1.0, 0.0], [0.25, 0.75]),
@@ -93,7 +94,8 @@ DISCRETE_KL = Exercise(
         ),
         Property(
             "agrees with the definition, in nats",
-            "Add up, over all outcomes, p times the natural logarithm of p/q. Natural: `np.log`, not `np.log2`.",
+            "Add up, over all outcomes, p times the natural logarithm of p/q. Natural: `np.log`, not "
+            "`np.log2`.",
             drawn(8, _two_lists, ([0.5, 0.5], [0.25, 0.75])),
             agrees(discrete_kl),
             points=2,
@@ -123,23 +125,23 @@ EXCESS_BITS = Exercise(
     name="01/excess_bits",
     title="The extra bits of a code",
     statement=(
-        "A code writes outcome i with lengths[i] bits. Write excess_bits(p, lengths): how many bits per symbol it uses "
-        "on average beyond the entropy of p. Entropy here is in bits."
+        "A code writes outcome i with lengths[i] bits. Write excess_bits(p, lengths): how many bits per "
+        "symbol it uses on average beyond the entropy of p. Entropy here is in bits."
     ),
     reference=excess_bits,
     forbids=(*FORBIDS, "vaecourse.prefix_code"),
     properties=(
         Property(
             "zero for a code made for p",
-            "A code is made for p when every length is −log₂ p. Then the average length is the entropy, and nothing is "
-            "left over. Are both of yours in bits, and do you subtract one from the other?",
+            "A code is made for p when every length is −log₂ p. Then the average length is the entropy, "
+            "and nothing is left over. Are both of yours in bits, and do you subtract one from the other?",
             fixed(*(([2.0**-n for n in lengths], lengths) for lengths in _CODES)),
             lambda case, outputs: close(outputs[0], 0),
         ),
         Property(
             "a longer word costs what it is used",
-            "Make one word a bit longer: the average grows by the probability of that outcome, no more and no less. "
-            "Is your average weighted by p?",
+            "Make one word a bit longer: the average grows by the probability of that outcome, no more and "
+            "no less. Is your average weighted by p?",
             related(
                 4,
                 lambda rng: ((p := probabilities(rng, 3), [1, 2, 2]), (p, [1, 3, 2])),
@@ -155,7 +157,8 @@ EXCESS_BITS = Exercise(
         ),
         Property(
             "agrees with average length − entropy",
-            "Average length: Σ p·length. Entropy in bits: −Σ p log₂ p.",
+            "Two averages, both weighted by p: of the lengths that you have, and of the lengths that would "
+            "be ideal. Which length is ideal for an outcome of probability p?",
             drawn(8, _code, ([0.5, 0.5], [1, 1]), ([0.25, 0.75], [1, 1])),
             agrees(excess_bits),
             points=2,
@@ -196,22 +199,24 @@ GAUSSIAN_KL = Exercise(
     name="01/gaussian_kl",
     title="KL between two Gaussians",
     statement=(
-        "Write gaussian_kl(m_p, sd_p, m_q, sd_q): the KL divergence in nats between two Gaussians with means m and "
-        "standard deviations sd. It must survive any unit: the same lengths in light years or in atoms (sd from 1e-170 "
-        "to 1e170) give the same number."
+        "Write gaussian_kl(m_p, sd_p, m_q, sd_q): the KL divergence in nats between two Gaussians with "
+        "means m and standard deviations sd. It must survive any unit: the same lengths in light years or "
+        "in atoms (sd from 1e-170 to 1e170) give the same number."
     ),
     reference=gaussian_kl,
     forbids=FORBIDS,
     properties=(
         Property(
             "zero when p = q",
-            "With equal means and equal standard deviations every piece must cancel. Count the constants: is there a −½?",
+            "With equal means and equal standard deviations every piece must cancel. Count the constants: "
+            "is there a −½?",
             drawn(3, _same_gaussian, (0.0, 1.0, 0.0, 1.0), (3.0, 2.0, 3.0, 2.0)),
             lambda case, outputs: close(outputs[0], 0),
         ),
         Property(
             "never negative",
-            "Try equal means. Which standard deviation stands above in the logarithm, and which below in the fraction?",
+            "Try equal means. Which standard deviation stands above in the logarithm, and which below in "
+            "the fraction?",
             drawn(8, _two_gaussians, (0.0, 2.0, 0.0, 1.0), (0.0, 0.5, 0.0, 1.0)),
             lambda case, outputs: outputs[0] >= -1e-12,
         ),
@@ -242,8 +247,9 @@ GAUSSIAN_KL = Exercise(
         ),
         Property(
             "agrees with the closed form",
-            "log(sd_q/sd_p), plus the mean square distance of p from m_q counted in sd_q, halved, minus ½. That distance has two "
-            "parts: the spread of p, and the gap between the means.",
+            "Three pieces: the log of a ratio; a mean square distance from m_q, counted in sd_q; a "
+            "constant. The distance has two parts of its own: the spread of p, and the gap between the "
+            "means.",
             drawn(8, _two_gaussians, (1.0, 1.0, 0.0, 1.0), (0.0, 2.0, 0.0, 1.0)),
             agrees(gaussian_kl),
             points=2,
@@ -274,9 +280,9 @@ MONTE_CARLO_KL = Exercise(
     name="01/monte_carlo_kl",
     title="KL by drawing, with its error bar",
     statement=(
-        "You drew x from p, and evaluated both log densities at the draws. Write monte_carlo_kl(log_p, log_q) that returns "
-        "two numbers: the estimate of KL(p‖q), and its standard error, s/√n, where s is the sample standard deviation "
-        "(divide by n − 1)."
+        "You drew x from p, and evaluated both log densities at the draws. Write monte_carlo_kl(log_p, "
+        "log_q) that returns two numbers: the estimate of KL(p‖q), and its standard error, s/√n, where s is "
+        "the sample standard deviation (divide by n − 1)."
     ),
     reference=monte_carlo_kl,
     returns=PAIR,
@@ -290,8 +296,8 @@ MONTE_CARLO_KL = Exercise(
         ),
         Property(
             "an estimate may be negative",
-            "KL is never negative, its estimate from a few draws can be. Do not take absolute values, do not cut at zero: "
-            "the error bar is there to say it.",
+            "KL is never negative, its estimate from a few draws can be. Do not take absolute values, do "
+            "not cut at zero: the error bar is there to say it.",
             fixed(([-2.0, -1.0, -3.0], [-1.0, -0.5, -1.5]), ([-2.0, -1.0], [-1.0, -1.5])),
             lambda case, outputs: outputs[0][0] < 0,
         ),
@@ -309,8 +315,8 @@ MONTE_CARLO_KL = Exercise(
         ),
         Property(
             "four times the draws, half the error bar",
-            "The standard deviation of the terms stays as it is when you draw more; the error of their mean shrinks "
-            "like 1/√n.",
+            "The standard deviation of the terms stays as it is when you draw more; the error of their "
+            "mean shrinks like 1/√n.",
             related(3, _repeated),
             lambda case, outputs: (
                 abs(2 * outputs[1][1] / outputs[0][1] - 1) < 0.05 if outputs[0][1] else False
@@ -351,8 +357,9 @@ BROKEN_LINE = Exercise(
     properties=(
         Property(
             "that line does not follow from the one above it",
-            "Compare the number beside each line with the one above it. Where an equals sign stands between two different numbers, "
-            "the rule was not what it claimed to be. Move the sliders: do the two stay together?",
+            "Compare the number beside each line with the one above it. Where an equals sign stands "
+            "between two different numbers, the rule was not what it claimed to be. Move the sliders: do "
+            "the two stay together?",
             value,
             _is_broken,
         ),
@@ -390,9 +397,10 @@ REVERSE_FIT = Exercise(
     name="01/reverse_fit",
     title="The best single Gaussian, the other way round",
     statement=(
-        "p is a mixture of two Gaussians: weights, means, sds (three lists of two numbers). Write reverse_fit(weights, means, sds) that returns "
-        "(m, sd) of the single Gaussian q for which KL(q‖p) is smallest. There is no formula: put KL(q‖p) on a grid of x, and "
-        "let `scipy.optimize.minimize` search. There may be more than one valley."
+        "p is a mixture of two Gaussians: weights, means, sds (three lists of two numbers). Write "
+        "reverse_fit(weights, means, sds) that returns (m, sd) of the single Gaussian q for which KL(q‖p) "
+        "is smallest. There is no formula: put KL(q‖p) on a grid of x, and let `scipy.optimize.minimize` "
+        "search. There may be more than one valley."
     ),
     reference=reverse_fit,
     returns=PAIR,
@@ -408,8 +416,8 @@ REVERSE_FIT = Exercise(
         ),
         Property(
             "it sits on one peak, not between them",
-            "Between the peaks p is nearly zero, and KL(q‖p) punishes q for being where p is not. If you covered both, "
-            "you minimized the other direction.",
+            "Between the peaks p is nearly zero, and KL(q‖p) punishes q for being where p is not. If you "
+            "covered both, you minimized the other direction.",
             fixed(*_PEAKS),
             lambda case, outputs: any(
                 abs(outputs[0][0] - m) < sd for m, sd in zip(*case[0][1:], strict=True)
