@@ -171,7 +171,7 @@ def to_latex(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
     for number, step in enumerate(chain.steps):
         relation = RELATIONS[step.relation] if number or chain.left else ""
         left = chain.left if number == 0 else ""
-        value = "" if lines is None else f" & {lines[number, 0]:.{digits}f}"
+        value = "" if lines is None else f" & {_plain(lines[number, 0], digits)}"
         rows.append(f"{number + 1}. & {left} & {relation}\\; {step.formula} & \\text{{{step.rule}}}{value}")
     columns = "rrll" + ("" if lines is None else "r")
     return f"$$\\begin{{array}}{{{columns}}}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{array}$$"
@@ -179,7 +179,7 @@ def to_latex(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
 
 def to_text(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
     """The same chain as plain text: one line a step, its number and its rule."""
-    numbers = [""] * len(chain.steps) if lines is None else [f"{value:.{digits}f}" for value in lines[:, 0]]
+    numbers = [""] * len(chain.steps) if lines is None else [_plain(value, digits) for value in lines[:, 0]]
     width = max(map(len, numbers))
     signs = ["  ", *({"=": "= ", "<=": "≤ ", ">=": "≥ "}[step.relation] for step in chain.steps[1:])]
     body = zip(signs, numbers, chain.steps, strict=True)
@@ -190,3 +190,8 @@ def to_text(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
             f"{i}. {sign}{number:>{width}}  {step.rule}" for i, (sign, number, step) in enumerate(body, 1)
         )
     )
+
+
+def _plain(value: float, digits: int) -> str:
+    """The number with so many decimals, and no minus in front of a zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -7,6 +7,7 @@ from vaecourse.figures import style
 from vaecourse.symbols import GREEN, ORANGE, P_COLOUR, P_LINE, PURPLE, Q_COLOUR, Q_LINE
 
 
+@style.styled
 def frequencies(labels, p, q, names=("p", "q")) -> Axes:
     """Two distributions over the same outcomes as paired bars."""
     axes = style.axes(width=8.5, height=2.6)
@@ -19,6 +20,7 @@ def frequencies(labels, p, q, names=("p", "q")) -> Axes:
     return axes
 
 
+@style.styled
 def blocks(sizes, excess, divergence: float) -> Axes:
     """The extra bits per letter of a real code against the number of letters per code word, beside KL."""
     axes = style.axes(width=5.5, height=2.8)
@@ -33,6 +35,7 @@ def blocks(sizes, excess, divergence: float) -> Axes:
     return axes
 
 
+@style.styled
 def tangent(t, logarithm, line) -> Axes:
     """ln t below its tangent t − 1."""
     axes = style.axes(width=4.6, height=2.8)
@@ -46,6 +49,7 @@ def tangent(t, logarithm, line) -> Axes:
     return axes
 
 
+@style.styled
 def chord(points, logs, middle: float, log_middle: float, average_log: float) -> Axes:
     """Jensen's inequality on the curve of the logarithm: the average of logs lies on the chord, below the curve."""
     axes = style.axes(width=4.6, height=2.8)
@@ -62,6 +66,7 @@ def chord(points, logs, middle: float, log_middle: float, average_log: float) ->
     return axes
 
 
+@style.styled
 def integrand(x, p, q, area) -> np.ndarray:
     """Two densities, and below them p·ln(p/q) with its positive and its negative area."""
     upper, lower = style.axes(2, 1, width=7, height=4.2, sharex=True)
@@ -78,6 +83,7 @@ def integrand(x, p, q, area) -> np.ndarray:
     return np.array([upper, lower])
 
 
+@style.styled
 def fits(x, p, fitted) -> np.ndarray:
     """A density p and one panel for each fitted q: `fitted` is a list of (title, density of q)."""
     panels = np.atleast_1d(style.axes(1, len(fitted), width=8.5, height=2.8, sharey=True))
@@ -91,6 +97,7 @@ def fits(x, p, fitted) -> np.ndarray:
     return panels
 
 
+@style.styled
 def estimates(counts, results, truth: float) -> Axes:
     """Monte Carlo estimates with error bars of two standard errors: `results` maps a name to its estimates."""
     axes = style.axes(width=7, height=3)

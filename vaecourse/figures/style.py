@@ -1,10 +1,11 @@
 """The look of the course's figures, and the one way to show them: with a sentence for those who cannot see them."""
 
 import base64
+import functools
 import io
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
@@ -13,18 +14,28 @@ from matplotlib.figure import Figure
 STYLE = Path(__file__).parent / "vaecourse.mplstyle"
 
 
+def styled(function):
+    """Decorator: a figure function draws in the course's style, and leaves matplotlib's settings as they were."""
+
+    @functools.wraps(function)
+    def draw(*args, **kwargs):
+        with matplotlib.style.context(STYLE):
+            return function(*args, **kwargs)
+
+    return draw
+
+
+@styled
 def axes(rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.0, **subplots) -> Axes | np.ndarray:
     """New axes in the course's style: one, or an array of shape (rows, columns) squeezed. Sizes in inches, for all rows."""
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure.subplots(rows, columns, **subplots)
+    return Figure(figsize=(width, height), layout="constrained").subplots(rows, columns, **subplots)
 
 
+@styled
 def png(figure: Figure) -> bytes:
     """The figure as a PNG, in the course's style."""
     buffer = io.BytesIO()
-    with matplotlib.style.context(STYLE):
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
