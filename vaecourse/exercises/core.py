@@ -150,16 +150,17 @@ def cases(exercise: Exercise, rng: np.random.Generator) -> list[tuple[Case, ...]
 def run_all(
     function: Callable, made: Iterable[Iterable[Case]], parameters=(), seconds: float = 2.0
 ) -> list[list[Outcome]]:
-    """Run every case; once one call was late, the rest is skipped instead of waited for."""
-    late = False
-    outcomes = []
-    for group in made:
-        outcomes.append([])
-        for case in group:
-            outcome = Outcome(trouble="skipped") if late else run(function, case, parameters, seconds)
-            late = late or outcome.trouble == "late"
-            outcomes[-1].append(outcome)
-    return outcomes
+    """Run every case, a repeated one once; after a call that was late the rest is skipped instead of waited for."""
+    known: dict[str, Outcome] = {}
+    skipped = Outcome(trouble="skipped")
+
+    def outcome(case: Case) -> Outcome:
+        if repr(case) not in known:
+            late = any(o.trouble == "late" for o in known.values())
+            known[repr(case)] = skipped if late else run(function, case, parameters, seconds)
+        return known[repr(case)]
+
+    return [[outcome(case) for case in group] for group in made]
 
 
 def run(function: Callable, case: Case, parameters: Sequence[str] = (), seconds: float = 2.0) -> Outcome:
