@@ -100,6 +100,9 @@ def test_it_is_quiet(running):
             0
         ]
     )
+    settings = json.loads(ask(running, "/lab/api/settings/@jupyterlab/apputils-extension:notification"))
+    defaults = {name: about["default"] for name, about in settings["schema"]["properties"].items()}
+    assert (defaults["fetchNews"], defaults["checkForUpdates"]) == ("false", False)  # so nobody is asked
     assert configuration["news"] == {"disabled": True}
     assert json.loads(ask(running, "/lab/api/update"))["notification"] is None
     assert (running[4] / "stderr").read_text(encoding="utf-8") == ""

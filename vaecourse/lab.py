@@ -14,6 +14,7 @@ from .errors import CourseError
 
 FIRST_PORT = 8888
 START = "00_start_here.ipynb"
+SETTINGS = Path(__file__).resolve().parent / "lab_settings"  # defaults only; what you set yourself wins
 
 
 def lab(
@@ -114,6 +115,7 @@ def options(copy: Path, page: str, *, port: int, ip: str, browser: bool, token: 
         f"--IdentityProvider.token={token}",
         f"--LabApp.default_url=/lab/tree/{page}",
         f"--LabApp.workspaces_dir={copy.resolve() / '.vaecourse-workspace'}",
+        f"--LabApp.app_settings_dir={SETTINGS}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--MultiKernelManager.default_kernel_name=python3",
