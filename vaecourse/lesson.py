@@ -1,4 +1,4 @@
-"""What every lesson calls: `check`, `predict`, `reveal` and `progress`. Here the exercises meet the notebook."""
+"""What every lesson calls: `check`, `predict`, `reveal`, `progress`. Here the exercises meet the notebook."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["check", "predict", "progress", "reveal"]
 
 
 def check(name: str, answer: Any = ...) -> None:
-    """Check your answer to exercise `name` ("01/discrete_kl"): your function itself, or your value. The same at every run."""
+    """Check your answer to exercise `name` ("01/discrete_kl"): your function itself, or your value."""
     exercise = exercises.exercise(name)
     report = core.grade(exercise, answer, np.random.default_rng(list(name.encode())))
     if report.results:
@@ -22,19 +22,20 @@ def check(name: str, answer: Any = ...) -> None:
 
 
 def predict(name: str) -> None:
-    """Ask the question `name` ("01/which_is_bigger"). Your answer is kept, and cannot be changed afterwards."""
+    """Ask the question `name` ("01/which_is_bigger"). Your answer is kept; it cannot be changed afterwards."""
     from .widgets.prediction import PredictionView
 
     asked = predictions.prediction(name)
 
-    def commit(index: int) -> None:
-        _progress.record("prediction", name, choice=asked.choices[index])
+    def commit(index: int) -> int:
+        kept = _progress.record("prediction", name, choice=asked.choices[index], of=list(asked.choices))
+        return asked.choices.index(kept["choice"])
 
     display(PredictionView(asked.question, asked.choices, _committed(asked), commit))
 
 
 def reveal(name: str, answer: int | None = None, because: str | None = None) -> None:
-    """Show what you predicted beside what is true. `answer` and `because` are what the lesson computed, if it did."""
+    """Show what you predicted beside what is true: `answer` and `because` where the lesson itself computed them."""
     from .widgets.prediction import revealed_html, revealed_text
 
     asked = predictions.prediction(name)

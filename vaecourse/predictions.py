@@ -1,4 +1,4 @@
-"""The predictions: a question to answer before any code runs. The truth is computed when it is revealed, not written here."""
+"""The predictions: questions to answer before any code runs. The truth is computed when revealed, not written here."""
 
 import difflib
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def prediction(name: str) -> Prediction:
 
 
 def truth(asked: Prediction, answer: int | None = None, because: str | None = None) -> Truth:
-    """The truth of a prediction: computed here, or by the lesson (`answer`, `because`). If both compute it, they must agree."""
+    """The truth: computed here, or by the lesson (`answer`, `because`). If both compute it, they must agree."""
     known = asked.truth() if asked.truth else None
     index = known.answer if answer is None and known else answer
     if index is None or isinstance(index, bool) or index not in range(len(asked.choices)):
@@ -67,8 +67,8 @@ def _density_above_one() -> Truth:
     area = np.trapezoid(np.exp(-0.5 * (x / sd) ** 2) * top, x)
     return Truth(
         int(top <= 1),
-        f"At its top this density is {top:.2f}, and the area under it is {area:.4f}. A density says how much probability "
-        "there is per unit of x; only the area is a probability.",
+        f"At its top this density is {top:.2f}, and the area under it is {area:.4f}. A density says how "
+        "much probability there is per unit of x; only the area is a probability.",
     )
 
 
@@ -78,8 +78,9 @@ def _rare_disease() -> Truth:
     nearest = int(np.argmin(np.abs(np.array([0.9, 0.5, 0.1]) - posterior)))
     return Truth(
         nearest,
-        f"Of 1000 people {1000 * sick * found:.0f} are sick and test positive, and {1000 * (1 - sick) * false_alarm:.0f} are healthy "
-        f"and test positive: the share of sick ones among the positive is {posterior:.2f}.",
+        f"Of 1000 people {1000 * sick * found:.0f} are sick and test positive, and "
+        f"{1000 * (1 - sick) * false_alarm:.0f} are healthy and test positive: the share of sick ones "
+        f"among the positive is {posterior:.2f}.",
     )
 
 
@@ -106,8 +107,9 @@ def _which_is_bigger() -> Truth:
     answer = 2 if np.isclose(forward, reverse) else int(reverse > forward)
     return Truth(
         answer,
-        f"KL(fair‖loaded) is {forward:.2f} nats and KL(loaded‖fair) is {reverse:.2f} nats. The coin that is really thrown is the weight, "
-        "and half of the fair throws surprise whoever expects almost only heads.",
+        f"KL(fair‖loaded) is {forward:.2f} nats and KL(loaded‖fair) is {reverse:.2f} nats. The coin that "
+        "is really thrown is the weight, and half of the fair throws surprise whoever expects almost only "
+        "heads.",
     )
 
 
@@ -116,8 +118,8 @@ def _never_seen() -> Truth:
     answer = 2 if value == np.inf else 1 if np.isfinite(value) else 3
     return Truth(
         answer,
-        f"The computer says {'+∞' if value == np.inf else value}. One term is 0.1·log(0.1/0): a thing that happens, and for which q has "
-        "no room at all. The value is infinite, not undefined.",
+        f"The computer says {'+∞' if value == np.inf else value}. One term is 0.1·log(0.1/0): a thing that "
+        "happens, and for which q has no room at all. The value is infinite, not undefined.",
     )
 
 
@@ -127,9 +129,9 @@ def _one_hump_for_two() -> Truth:
     fit = forward_fit((0.5, 0.5), (-3.0, 3.0), (1.0, 1.0))
     between = abs(fit.mean) < 1
     return Truth(
-        0 if between else 1,
-        f"The best q has mean {abs(fit.mean):.2f} and standard deviation {fit.sd:.2f}. KL(p‖q) asks q to be everywhere where p is, "
-        "so it covers both peaks and also the gap.",
+        1 if between else 0,
+        f"The best q has mean {abs(fit.mean):.2f} and standard deviation {fit.sd:.2f}. KL(p‖q) asks q to "
+        "be everywhere where p is, so it covers both peaks and also the gap.",
     )
 
 
@@ -144,12 +146,12 @@ def _kl_to_standard_normal(m: float, s: float) -> float:
 def _noise_off() -> Truth:
     s = np.array([0.0, -2.0, -4.0, -8.0, -16.0])
     price = _kl_to_standard_normal(0.0, s)
-    answer = 0 if np.all(np.diff(price) > 0) else 1 if np.all(np.diff(price) < 0) else 2
+    answer = 0 if np.all(np.diff(price) < 0) else 1 if np.all(np.diff(price) > 0) else 2
     listed = ", ".join(f"{v:.1f}" for v in price)
     return Truth(
         answer,
-        f"For s = 0, −2, −4, −8, −16 the second term is {listed} nats. Turning off the noise has a price without limit; this is what "
-        "keeps the VAE from becoming an autoencoder again.",
+        f"For s = 0, −2, −4, −8, −16 the second term is {listed} nats. Turning off the noise has a price "
+        "without limit; this is what keeps the VAE from becoming an autoencoder again.",
     )
 
 
@@ -158,8 +160,8 @@ def _ignored_coordinate() -> Truth:
     prices = [_kl_to_standard_normal(m, s) for m, s in candidates]
     return Truth(
         int(np.argmin(prices)),
-        f"The prices are {prices[0]:.2f}, {prices[1]:.2f} and {prices[2]:.2f} nats. A coordinate that the decoder does not use costs least as pure noise, "
-        "N(0, 1), whatever x is.",
+        f"The prices are {prices[0]:.2f}, {prices[1]:.2f} and {prices[2]:.2f} nats. A coordinate that the "
+        "decoder does not use costs least as pure noise, N(0, 1), whatever x is.",
     )
 
 
@@ -172,8 +174,9 @@ def _length_of_the_midpoint() -> Truth:
     code, middle = np.sqrt(d), np.sqrt(d * 0.5)
     return Truth(
         0 if middle < 0.95 * code else 1 if middle < 1.05 * code else 2,
-        f"In {d} dimensions a code drawn from N(0, I) has a length near {code:.2f}, and a point halfway between two of them one near {middle:.2f}. "
-        "The straight line cuts a corner through the middle, where codes are rarely drawn.",
+        f"In {d} dimensions a code drawn from N(0, I) has a length near {code:.2f}, and a point halfway "
+        f"between two of them one near {middle:.2f}. The straight line cuts a corner through the middle, "
+        "where codes are rarely drawn.",
     )
 
 
@@ -185,8 +188,8 @@ def _grid_of_quantiles() -> Truth:
     answer = 2 if np.isclose(middle, edge) else int(edge > middle)
     return Truth(
         answer,
-        f"With 15 points the step in the middle is {middle:.2f} and the last one is {edge:.2f}. Each step holds the same probability, "
-        "and far out you must walk further to collect it.",
+        f"With 15 points the step in the middle is {middle:.2f} and the last one is {edge:.2f}. Each step "
+        "holds the same probability, and far out you must walk further to collect it.",
     )
 
 
@@ -199,14 +202,15 @@ PREDICTIONS = (
     ),
     Prediction(
         "00/rare_disease",
-        "One person in 100 is sick. A test finds 90% of the sick, and raises a false alarm for 9% of the healthy. "
-        "You test positive. How probable is it that you are sick?",
+        "One person in 100 is sick. A test finds 90% of the sick, and raises a false alarm for 9% of the "
+        "healthy. You test positive. How probable is it that you are sick?",
         ("About 90%", "About 50%", "About 10%"),
         _rare_disease,
     ),
     Prediction(
         "00/quarter_of_the_error",
-        "You estimate a mean by averaging draws. How many times more draws make the error four times smaller?",
+        "You estimate a mean by averaging draws. How many times more draws make the error four times "
+        "smaller?",
         ("2 times", "4 times", "16 times"),
         _quarter_of_the_error,
     ),
@@ -229,20 +233,22 @@ PREDICTIONS = (
     ),
     Prediction(
         "01/one_hump_for_two",
-        "p has two peaks, at −3 and at 3. You choose the single Gaussian q for which KL(p‖q) is smallest. Where does it go?",
-        ("Between the peaks, wide enough for both", "Onto one of the peaks"),
+        "p has two peaks, at −3 and at 3. You choose the single Gaussian q for which KL(p‖q) is smallest. "
+        "Where does it go?",
+        ("Onto one of the peaks", "Between the peaks, wide enough for both"),
         _one_hump_for_two,
     ),
     Prediction(
         "09/noise_off",
-        "The encoder makes its noise smaller and smaller (s → −∞, with m = 0). What does the second term of the loss, "
-        "KL(q(z|x)‖N(0, 1)), do?",
-        ("It grows without limit", "It falls to 0", "It falls, then rises"),
+        "The encoder makes its noise smaller and smaller (s → −∞, with m = 0). What does the second term "
+        "of the loss, KL(q(z|x)‖N(0, 1)), do?",
+        ("It falls to 0", "It grows without limit", "It falls, then rises"),
         _noise_off,
     ),
     Prediction(
         "09/ignored_coordinate",
-        "The decoder ignores one coordinate of the code. Which m and s make that coordinate cheapest for the encoder?",
+        "The decoder ignores one coordinate of the code. Which m and s make that coordinate cheapest for "
+        "the encoder?",
         ("m = 0, s = 0: pure noise", "m = 0, s = −8: a fixed value", "m = 3, s = 0: out of the way"),
         _ignored_coordinate,
     ),
@@ -255,7 +261,8 @@ PREDICTIONS = (
     ),
     Prediction(
         "10/grid_of_quantiles",
-        "You place 15 points on a line so that N(0, 1) has the same probability between neighbours. Where are the wider steps?",
+        "You place 15 points on a line so that N(0, 1) has the same probability between neighbours. Where "
+        "are the wider steps?",
         ("In the middle", "At the edges", "Nowhere, all steps are equal"),
         _grid_of_quantiles,
     ),

@@ -1,8 +1,8 @@
 """What you have done so far, kept on your machine: one small JSON file for each exercise and each prediction.
 
-One file each, written beside its place and then moved into it: two notebooks that are open at the same time never write over each other,
-and a crash leaves the old file. A damaged file is set aside under another name. Where nothing can be written, the lesson goes on and
-remembers until the kernel stops.
+One file each, written beside its place and then moved into it: two notebooks that are open at the same time never
+write over each other, and a crash leaves the old file. A damaged file is set aside under another name. Where nothing
+can be written, the lesson goes on and remembers until the kernel stops.
 """
 
 import functools
@@ -34,9 +34,9 @@ class LessonProgress(NamedTuple):
 
 
 def record(kind: str, name: str, **facts) -> dict:
-    """Keep facts (plain data) about "exercise" or "prediction" `name` ("01/discrete_kl"); return what is kept.
+    """Keep facts (plain data) about the "exercise" or "prediction" of that name; return what is kept.
 
-    The better result of an exercise stays (`points`, `solved`), and so does the first answer to a prediction.
+    The better result of an exercise stays (`points`, `solved`), and so does the first `choice` of a prediction.
     """
     kept = _better(kind, recall(kind, name), facts)
     try:
@@ -45,7 +45,8 @@ def record(kind: str, name: str, **facts) -> dict:
     except (OSError, CourseError) as error:
         _unwritten[kind, name] = kept
         _say(
-            f"Your progress cannot be saved: {error} The lesson works as usual, and remembers until you close it."
+            f"Your progress cannot be saved: {error} The lesson works as usual, and remembers until you "
+            "close it."
         )
     return kept
 
@@ -54,15 +55,15 @@ def recall(kind: str, name: str) -> dict | None:
     """The facts kept about an exercise or a prediction, or None."""
     if (kind, name) in _unwritten:
         return _unwritten[kind, name]
+    file = _file(kind, name, create=False)
     try:
-        file = _file(kind, name, create=False)
         facts = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(facts, dict) or facts.get("name") != name:
             raise ValueError
         return {key: value for key, value in facts.items() if key not in ("kind", "name")}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, CourseError) as error:
+    except OSError as error:
         _say(f"Your progress cannot be read: {error}")
     except ValueError:  # also what json raises
         _set_aside(file)
@@ -102,19 +103,17 @@ TITLES = {
 def _better(kind: str, old: dict | None, new: dict) -> dict:
     if old is None:
         return new
-    if kind == "prediction" or (old.get("solved", False), old.get("points", 0)) >= (
-        new.get("solved", False),
-        new.get("points", 0),
-    ):
-        return old
-    return new
+    if kind == "prediction":  # the first answer counts, as long as the question still offers it
+        return old if old.get("choice") in new.get("of", [old.get("choice")]) else new
+    return max(new, old, key=lambda facts: (facts.get("solved", False), facts.get("points", 0)))
 
 
 def _file(kind: str, name: str, create: bool = True) -> Path:
     match = _NAME.fullmatch(name)
     if kind not in KINDS or not match:
         raise ValueError(
-            f"Progress is kept about {' or '.join(KINDS)} and a name such as '01/discrete_kl', not {kind!r} {name!r}."
+            f"Progress is kept about {' or '.join(KINDS)} and a name such as '01/discrete_kl', not {kind!r} "
+            f"{name!r}."
         )
     folder = home(create=create) / "progress"
     if create:
@@ -148,7 +147,8 @@ def _set_aside(file: Path) -> None:
     try:
         os.replace(file, place)
         _say(
-            f"The file {file.name} was damaged. It now is {place.name} in {file.parent}; only this one entry starts afresh."
+            f"The file {file.name} was damaged. It now is {place.name} in {file.parent}; only this one "
+            "entry starts afresh."
         )
     except OSError as error:
         _say(f"The file {file} is damaged and cannot be moved aside: {error}")

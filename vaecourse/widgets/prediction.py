@@ -1,4 +1,4 @@
-"""A prediction in a notebook: native radio buttons, a button to commit, and the same question as text where nothing runs."""
+"""A prediction in a notebook: radio buttons and a button to commit; the same question as text where nothing runs."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -14,14 +14,17 @@ def question_text(question: str, choices: Sequence[str]) -> str:
 
 
 class PredictionView(ipywidgets.VBox):
-    """Choose, then commit. `commit(index)` is called once; `committed` is the index of an answer given earlier."""
+    """Choose, then commit: `commit(index)` keeps the answer and returns the one that counts, which may be an earlier one.
+
+    `committed` is the index of an answer given before.
+    """
 
     def __init__(
         self,
         question: str,
         choices: Sequence[str],
         committed: int | None = None,
-        commit: Callable[[int], None] | None = None,
+        commit: Callable[[int], int] | None = None,
     ):
         self._question, self._choices, self._commit = question, tuple(choices), commit
         title = ipywidgets.HTML(
@@ -50,7 +53,7 @@ class PredictionView(ipywidgets.VBox):
         if self._radio.value is None or self._radio.disabled:
             return
         if self._commit:
-            self._commit(self._radio.value)
+            self._radio.value = self._commit(self._radio.value)
         self._lock()
 
     def _lock(self) -> None:

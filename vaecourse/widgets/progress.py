@@ -14,7 +14,8 @@ def progress_text(rows: Sequence[LessonProgress]) -> str:
     lines = [f"{'lesson':<{width + 4}}  exercises  predictions"]
     for row in (*rows, total(rows)):
         lines.append(
-            f"{row.lesson:<3} {row.title:<{width}}  {f'{row.solved} of {row.exercises}':>9}  {f'{row.committed} of {row.predictions}':>11}"
+            f"{row.lesson:<3} {row.title:<{width}}  {f'{row.solved} of {row.exercises}':>9}  "
+            f"{f'{row.committed} of {row.predictions}':>11}"
         )
     return "\n".join(lines)
 
