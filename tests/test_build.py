@@ -182,7 +182,7 @@ def show(data: dict, **metadata):
     "notebook, expected",
     [
         (stored(code(2)), "cell 1 was not run as number 1"),
-        (stored(code(1), code(None)), "cell 2 was not run as number 2"),
+        (stored(code(1), code(None), code(None)), "cell 2 was not run as number 2"),
         (stored(code(1, execution={"a": "b"})), "stores the times"),
         (stored(widgets={"state": {}}), "stores the state of widgets"),
         (stored(code(1, show({WIDGET: {}, "text/plain": "x"}))), "stores the id of a widget"),
