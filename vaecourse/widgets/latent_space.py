@@ -98,7 +98,8 @@ class LatentExplorer(BrowserWidget):
     images: held-out pictures, (n, height, width) or (n, pixels); at most 500, evenly spaced, are shown.
     labels: their classes, (n,), or None. image_shape: (height, width).
     pixel_range: the values drawn as empty and as full. ink: draw high values dark on white paper (pen strokes), not bright on black (a moon).
-    start: the picture whose code is shown first; None starts at the origin. seed: of the random codes.
+    start: the picture whose code is shown first; None starts at the origin. pad: what the pads show first, "codes"
+    or "pictures". seed: of the random codes.
 
     `z` is where the learner stands: name -> code (latents,). It can be set as well. Raises ValueError, in one
     sentence, for what does not fit together.
@@ -126,12 +127,14 @@ class LatentExplorer(BrowserWidget):
         pixel_range: tuple[float, float] = (0.0, 1.0),
         ink: bool = True,
         start: int | None = 0,
+        pad: str = "codes",
         seed: int = 0,
         label: str = "Latent-space explorer",
     ):
         pixels = int(np.prod(image_shape))
         pictures = np.asarray(images, dtype=np.float32)
-        pictures = pictures.reshape(len(pictures), -1) if pictures.ndim > 1 else pictures
+        if pictures.ndim == 3:
+            pictures = pictures.reshape(len(pictures), pictures.shape[1] * pictures.shape[2])
         if pictures.ndim != 2 or not len(pictures) or pictures.shape[1] != pixels:
             size = " by ".join(map(str, image_shape))
             raise ValueError(f"images have shape {np.shape(images)}; give at least one picture of {size}.")
@@ -143,6 +146,8 @@ class LatentExplorer(BrowserWidget):
             raise ValueError(f"there are {len(models)} models; the explorer shows one, two or three.")
         if start is not None and not 0 <= start < len(pictures):
             raise ValueError(f"start is {start}; give a number from 0 to {len(pictures) - 1}, or None.")
+        if pad not in ("codes", "pictures"):
+            raise ValueError(f'pad is {pad!r}; give "codes" or "pictures".')
 
         prepared = []
         for name, model in models.items():
@@ -193,6 +198,7 @@ class LatentExplorer(BrowserWidget):
                 "seed": seed,
                 "grid": GRID,
                 "apart": self._apart(),
+                "pad": pad,
             },
             image=shown,
             z={one.name: (one.centre if shown < 0 else one.codes[shown]).tolist() for one in self._prepared},

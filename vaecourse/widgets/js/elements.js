@@ -10,6 +10,11 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Change the text of an element, if it is another one.
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 // Return { ask, stop }: however often `ask` is called, `draw` runs once in the next frame.
 export function frames(draw) {
   let wanted = 0;

@@ -8,7 +8,7 @@ const PRIOR = "#0072B2"; // p's colour, as in vaecourse/symbols.py
 export function drawCodes(drawing, side, { latents, positions }, axes, reach, gallery, colours) {
   const flat = latents === 1, at = u => (u / reach + 1) / 2 * side;
   drawing.strokeStyle = PRIOR;
-  drawing.globalAlpha = 0.35;
+  drawing.globalAlpha = 0.5;
   drawing.lineWidth = 1;
   for (const radius of [1, 2]) {
     drawing.beginPath();
@@ -19,8 +19,8 @@ export function drawCodes(drawing, side, { latents, positions }, axes, reach, ga
   drawing.globalAlpha = 0.8;
   drawing.fillStyle = PRIOR;
   drawing.font = "11px system-ui, sans-serif";
-  drawing.textAlign = "left";
-  drawing.fillText("N(0, I)", flat ? at(2) + 4 : side / 2 + 1.46 / reach * side / 2, flat ? 12 : side / 2 - 1.5 / reach * side / 2);
+  drawing.textAlign = "right";
+  drawing.fillText(flat ? "lines: N(0, 1), 1σ and 2σ" : "circles: N(0, I), 1σ and 2σ", side - 6, 11);
   drawing.textAlign = "center";
   drawing.textBaseline = "middle";
   drawing.font = "600 10px system-ui, sans-serif";
@@ -39,17 +39,18 @@ export function drawCodes(drawing, side, { latents, positions }, axes, reach, ga
   for (let tick = -Math.floor(reach); tick <= reach; tick++) {
     const x = at(tick);
     if (x > 10 && x < side - 30 && tick % (reach > 5 ? 2 : 1) === 0) drawing.fillText(number(tick), x, side - 8);
-    if (!flat && x > 24 && x < side - 12 && tick % (reach > 5 ? 2 : 1) === 0) drawing.fillText(number(tick), 9, side - x);
+    if (!flat && x > 24 && x < side - 28 && tick % (reach > 5 ? 2 : 1) === 0) drawing.fillText(number(tick), 9, side - x);
   }
   drawing.font = "italic 600 13px system-ui, sans-serif";
   drawing.fillText(latentName(axes[0]), side - 14, side - 10);
   if (!flat) drawing.fillText(latentName(axes[1]), 12, 11);
 }
 
-// The place of the code, [x, y] in [0, 1] (kept at the edge when it lies beyond): a ring on a cross of hairlines, and
-// in a grid a dot and the outline of its cell.
+// The place of the code, [x, y] in [0, 1]: a ring on a cross of hairlines, and in a grid a dot and the outline of its
+// cell. A place beyond the pad is shown at its edge, by a dashed ring.
 export function drawPlace(drawing, side, place, cells) {
-  const [x, y] = place.map(part => Math.min(1, Math.max(0, part)));
+  const beyond = place.some(part => part < 0 || part > 1), edge = beyond ? 12 / side : 0;
+  const [x, y] = place.map(part => Math.min(1 - edge, Math.max(edge, part)));
   const [left, top] = [x * side, (1 - y) * side];
   if (cells) {
     const cell = (part, count) => Math.min(count - 1, Math.floor(part * count));
@@ -75,7 +76,6 @@ export function drawPlace(drawing, side, place, cells) {
   drawing.moveTo(0, top);
   drawing.lineTo(side, top);
   drawing.stroke();
-  const beyond = place.some(part => part < 0 || part > 1);
   for (const [colour, line] of [["#fff", 6], ["#D55E00", 3]]) {
     drawing.strokeStyle = colour;
     drawing.lineWidth = line;

@@ -1,7 +1,7 @@
 // The latent-space explorer. A position u is shared by hand, not by value: a drag moves every model by the same
 // amount, each in its own units, z = centre + spread * u. (Python: vaecourse/widgets/latent_space.py)
 import { makeDecoder } from "./decoder.js";
-import { figure, frames, latentName, make, rest } from "./elements.js";
+import { figure, frames, latentName, make, rest, write } from "./elements.js";
 import { makeStart } from "./latent_start.js";
 import { drawCodes, drawPlace } from "./latent_pad.js";
 import { normalCdf, normalQuantile } from "./normal.js";
@@ -46,12 +46,12 @@ function readModels(model, count) {
 
 function render({ model, el }) {
   const stop = new AbortController(), { signal } = stop;
-  const shape = model.get("shape"), { axes: widest, reach, range, ink, seed, grid, apart } = model.get("settings");
+  const shape = model.get("shape"), { axes: widest, reach, range, ink, seed, grid, apart, pad: firstView } = model.get("settings");
   const tones = { low: range[0], high: range[1], ink };
   const gallery = makeGallery(model.get("images"), model.get("marks"), shape[0] * shape[1], range);
   const models = readModels(model, gallery.count);
   const latents = models[0].latents, flat = latents === 1;
-  let axes = [...widest], lead = models.at(-1), view = "codes", grids = true, start = model.get("image");
+  let axes = [...widest], lead = models.at(-1), view = firstView, grids = true, start = model.get("image");
 
   // The view: a title, where to start, one column a model, the axes, the sliders, and a line that is read aloud.
   const status = make("p", { class: "vc-note", role: "status", "aria-live": "polite" });
@@ -82,7 +82,7 @@ function render({ model, el }) {
       label: `${one.name}: drag the code, or use the arrow keys`, layers: 2, signal,
       onDrag: (x, y, first) => {
         lead = one;
-        const place = view === "grid" ? part => gridPlace(part, first) : part => (2 * part - 1) * reach;
+        const place = view === "pictures" ? part => gridPlace(part, first) : part => (2 * part - 1) * reach;
         shift(axes[0], place(x) - one.u[axes[0]]);
         if (!flat) shift(axes[1], place(y) - one.u[axes[1]]);
       },
@@ -95,7 +95,7 @@ function render({ model, el }) {
     const [points, manifold] = pad.layers;
     manifold.dataset.fixed = "true";
     manifold.className = "vc-manifold";
-    manifold.hidden = true;
+    showManifold(manifold);
     const rows = flat ? 1 : grid;
     const column = {
       one, pad, points, manifold, big, near, words, far,
@@ -111,6 +111,11 @@ function render({ model, el }) {
     return column;
   }
 
+  function showManifold(manifold) {
+    manifold.hidden = view !== "pictures";
+    if (view === "pictures") manifold.dataset.picture = "grid"; else delete manifold.dataset.picture;
+  }
+
   function makeAxes() {
     const choose = (which, label) => {
       const select = make("select", { "aria-label": label }, ...Array.from({ length: latents }, (_, k) =>
@@ -124,22 +129,19 @@ function render({ model, el }) {
       return select;
     };
     const selects = flat ? [] : [choose(0, "latent dimension across"), choose(1, "latent dimension upwards")];
-    const buttons = [["codes", "where the codes lie"], ["grid", "what is drawn there"]].map(([name, text]) => {
-      const button = make("button", { type: "button", "aria-pressed": name === view }, text);
+    const buttons = [["codes", "the codes"], ["pictures", "the pictures"]].map(([name, text]) => {
+      const button = make("button", { type: "button", "aria-pressed": String(name === view) }, text);
       button.addEventListener("click", () => {
         view = name;
-        buttons.forEach((each, i) => each.setAttribute("aria-pressed", String(i === (view === "grid" ? 1 : 0))));
-        for (const { manifold } of columns) {
-          manifold.hidden = view !== "grid";
-          if (view === "grid") manifold.dataset.picture = "grid"; else delete manifold.dataset.picture;
-        }
+        for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
+        for (const { manifold } of columns) showManifold(manifold);
         redraw();
       }, { signal });
       return button;
     });
     const where = flat ? [] : ["across ", selects[0], " up ", selects[1]];
     return make("div", { class: "vc-bar" }, make("span", { class: "vc-pick" }, ...where),
-      make("span", { class: "vc-group", role: "group", "aria-label": "what the pads show" }, "the pad shows ", ...buttons));
+      make("span", { class: "vc-group", role: "group", "aria-label": "what is shown on the pad" }, "on the pad ", ...buttons));
   }
 
   // Where the pointer is in the grid of quantiles; the first touch goes to the middle of its cell.
@@ -165,7 +167,7 @@ function render({ model, el }) {
     for (const one of models) {
       one.u.set(index < 0 ? u : one.positions.subarray(index * latents, (index + 1) * latents));
     }
-    model.set("image", index);
+    steering.show(index);
     grids = true;
     changed();
   }
@@ -195,13 +197,13 @@ function render({ model, el }) {
       column.nearest = gallery.nearest(seen);
       paint(column.thumb, gallery.picture(column.nearest.index), tones);
       const mark = gallery.marks[column.nearest.index];
-      column.words.textContent = mark === undefined ? "" : `a ${mark}`;
-      column.far.textContent = `distance ${figure(column.nearest.distance)}`;
-      if (view === "grid" && grids) drawGrid(column);
+      write(column.words, mark === undefined ? "" : `a ${mark}`);
+      write(column.far, `distance ${figure(column.nearest.distance)}`);
+      if (view === "pictures" && grids) drawGrid(column);
       const side = column.pad.top.width / devicePixelRatio;
-      const place = view === "grid" ? u => normalCdf(u) : u => (u / reach + 1) / 2;
+      const place = view === "pictures" ? u => normalCdf(u) : u => (u / reach + 1) / 2;
       drawPlace(column.pad.context(column.pad.top), side, flat ? [place(one.u[0]), 0.5] : axes.map(k => place(one.u[k])),
-        view === "grid" ? { columns: grid, rows: flat ? 1 : grid } : null);
+        view === "pictures" ? { columns: grid, rows: flat ? 1 : grid } : null);
     }
     grids = false;
   });
@@ -230,15 +232,19 @@ function render({ model, el }) {
     const origin = start < 0 ? "" : ` Started from image ${start + 1}${gallery.marks.length ? `, a ${gallery.marks[start]}` : ""}.`;
     status.textContent = `${lines.join("; ")}.${apart ? ` Real images lie ${figure(apart)} from their nearest neighbour.` : ""}${origin}`;
   };
+  let telling = false;
   const settled = rest(() => {
+    telling = true;
+    model.set("image", start);
     model.set("z", Object.fromEntries(models.map(one => [one.name, rounded(one)])));
+    telling = false;
     model.save_changes();
-    steering.show(start);
     say();
   });
 
   // Python has moved: follow, without telling it again.
   const follow = () => {
+    if (telling) return;
     start = model.get("image");
     const z = model.get("z");
     let news = false;

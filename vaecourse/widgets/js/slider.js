@@ -9,7 +9,10 @@ export function makeSlider({ name, label, low, high, step = 0.02, key = 0.1, val
   });
   const output = make("output", { "aria-hidden": "true" });
   const element = make("label", { class: "vc-slider" }, make("span", { "aria-hidden": "true" }, name), input, output);
+  let shown = null;
   const set = next => {
+    if (next === shown) return;
+    shown = next;
     input.value = next;
     output.textContent = figure(next);
   };
