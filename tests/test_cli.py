@@ -71,6 +71,14 @@ def test_an_error_of_the_course_is_one_line_and_no_traceback(monkeypatch, capsys
     assert capsys.readouterr().err == "vaecourse: The cat sits on the keyboard: lift it.\n"
 
 
+def test_a_broken_installation_is_one_line_and_no_traceback(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
+    monkeypatch.setattr(cli, "_run", lambda _: __import__("jupyterlab.labapp"))
+    assert cli.main(["lab"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("vaecourse: ") and "`vaecourse doctor`" in said and said.count("\n") == 1
+
+
 def test_an_interruption_is_silent(monkeypatch, capsys):
     def interrupt(_):
         raise KeyboardInterrupt

@@ -11,7 +11,9 @@ import uuid
 import webbrowser
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat import v4
 
 from vaecourse import cli, lab, own_copy
 from vaecourse.errors import CourseError
@@ -28,8 +30,25 @@ def lessons(tmp_path):
     folder = tmp_path / "course"
     folder.mkdir()
     for name in ("00_start_here", "01_kl_divergence", "09_vae"):
-        (folder / f"{name}.ipynb").write_text("{}", encoding="utf-8")
+        nbformat.write(
+            v4.new_notebook(cells=[v4.new_markdown_cell(f"# {name}", id="a")]), folder / f"{name}.ipynb"
+        )
     return folder
+
+
+@pytest.fixture
+def served(monkeypatch, lessons, tmp_path):
+    """Return a function that runs `vaecourse lab` up to the moment when JupyterLab would start."""
+    calls = []
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(own_copy, "lessons_folder", lambda: lessons)
+    monkeypatch.setattr(lab, "serve", lambda *given, **named: calls.append((given, named)))
+
+    def run(*arguments):
+        assert cli.main(["lab", *map(str, arguments)]) == 0
+        return calls[-1]
+
+    return run
 
 
 # A real start ------------------------------------------------------------------------------------------------------
@@ -48,7 +67,11 @@ def running(tmp_path_factory):
             stdout=subprocess.PIPE,
             stderr=complaints,
             encoding="utf-8",
-            env={**os.environ, "JUPYTER_CONFIG_DIR": str(settings)},
+            env={
+                **os.environ,
+                "JUPYTER_CONFIG_DIR": str(settings),
+                "JUPYTER_DATA_DIR": str(settings / "data"),
+            },
         )
     lines = []
     for line in process.stdout:
@@ -143,6 +166,36 @@ def test_ctrl_c_stops_it_without_a_question(running):  # the last one: it ends t
         pytest.skip("A console's Ctrl+C cannot be sent to one child alone on Windows.")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
+
+
+# What is prepared before it starts ----------------------------------------------------------------------------------
+
+
+def test_an_edited_lesson_is_found_beside_its_new_version_and_told_about(served, lessons, tmp_path, capsys):
+    served(tmp_path / "mine")
+    assert capsys.readouterr().out == ""
+    mine = nbformat.read(tmp_path / "mine" / "01_kl_divergence.ipynb", as_version=4)
+    mine.cells.append(v4.new_markdown_cell("What I understood: it is not symmetric."))
+    nbformat.write(mine, tmp_path / "mine" / "01_kl_divergence.ipynb")
+    new = nbformat.read(lessons / "01_kl_divergence.ipynb", as_version=4)
+    new.cells[0].source = "# The second edition"
+    nbformat.write(new, lessons / "01_kl_divergence.ipynb")
+
+    served(tmp_path / "mine")
+    assert capsys.readouterr().out == (
+        "You have changed 01_kl_divergence.ipynb, so it stays as it is; "
+        "the new version is beside it as 01_kl_divergence.new.ipynb.\n"
+    )
+    assert nbformat.read(tmp_path / "mine" / "01_kl_divergence.ipynb", as_version=4) == mine
+    assert nbformat.read(tmp_path / "mine" / "01_kl_divergence.new.ipynb", as_version=4) == new
+
+
+def test_without_a_folder_the_copy_is_in_the_home_folder(served, monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "me")
+    (copy, page), named = served("--no-browser", "--lesson", "9")
+    assert (copy, page) == (tmp_path / "me" / "vaecourse", "09_vae.ipynb")
+    assert (copy / "09_vae.ipynb").exists()
+    assert named["browser"] is False and named["ip"] == "localhost" and named["port"] >= 8888
 
 
 # Refusals ----------------------------------------------------------------------------------------------------------

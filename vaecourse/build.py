@@ -144,11 +144,13 @@ def _identity(cell: dict, taken: set[str]) -> str:
 
 @contextmanager
 def _clean_environment():
-    """An empty VAECOURSE_HOME and fixed threads for the kernels started within."""
+    """No progress, no settings, fixed threads for the kernels started within."""
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="vaecourse-", ignore_cleanup_errors=True) as folder:
         os.environ.update({key: value for key, value in THREADS.items() if key not in before})
-        os.environ["VAECOURSE_HOME"] = folder
+        for name in ("VAECOURSE_HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):  # nothing of yours takes part
+            os.environ[name] = os.path.join(folder, name.lower())
+            os.mkdir(os.environ[name])
         os.environ.pop("MPLBACKEND", None)  # else the kernel would show no figure
         try:
             yield

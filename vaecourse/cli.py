@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CourseError as error:
         print(f"vaecourse: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(f"vaecourse: {error}; `vaecourse doctor` says what to do.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
