@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -113,7 +114,9 @@ def ask_kernel(timeout: float = 60) -> tuple[str, str, int]:
     """Start the kernel "python3" as JupyterLab would; return its Python, that one's prefix, and 6 times 7."""
     from jupyter_client.manager import start_new_kernel
 
-    manager, client = start_new_kernel(startup_timeout=timeout, kernel_name="python3")
+    manager, client = start_new_kernel(
+        startup_timeout=timeout, kernel_name="python3", stderr=subprocess.DEVNULL
+    )
     said: list[str] = []
 
     def listen(message: dict) -> None:
