@@ -63,8 +63,9 @@ def html(report: Report) -> str:
     for result in report.results:
         more = ""
         if result is failed:
-            more = f"<br>{_code(counterexample(report, result))}"
+            more = _code(counterexample(report, result))
             more += f"<br><em>Hint:</em> {_code(result.property.hint)}" if _hinted(result) else ""
+            more = f'<div style="margin:2px 0 6px 1.4em">{more}</div>'
         rows.append(
             f'<li style="margin:2px 0">{_mark(report, result)} {_code(result.property.name)}{more}</li>'
         )

@@ -1,9 +1,12 @@
-"""A prediction in a notebook: radio buttons and a button to commit; the same question as text where nothing runs."""
+"""A prediction in a notebook: choices and a button to commit; the same question as text where nothing runs."""
 
 from collections.abc import Callable, Sequence
 from html import escape
 
-import ipywidgets
+import anywidget
+import traitlets
+
+from .base import JS, bundle
 
 LETTERS = "abcdefgh"
 
@@ -13,60 +16,36 @@ def question_text(question: str, choices: Sequence[str]) -> str:
     return "\n".join([f"Predict first: {question}", *(f"  {LETTERS[i]}) {c}" for i, c in enumerate(choices))])
 
 
-class PredictionView(ipywidgets.VBox):
-    """Choose, then commit: `commit(index)` keeps the answer and returns the one that counts, which may be an earlier one.
+class PredictionView(anywidget.AnyWidget):
+    """Choose, then commit: `commit(index)` keeps the answer and returns the one that counts, perhaps an earlier one.
 
-    `committed` is the index of an answer given before.
+    The browser sets `chosen` when the button is pressed; `committed` (None, or an index) then locks the question.
     """
 
+    _esm = bundle("prediction.js")
+    _css = "\n".join((JS / name).read_text(encoding="utf-8") for name in ("course.css", "prediction.css"))
+    question = traitlets.Unicode().tag(sync=True)
+    choices = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    chosen = traitlets.Int(None, allow_none=True).tag(sync=True)
+    committed = traitlets.Int(None, allow_none=True).tag(sync=True)
+
     def __init__(
-        self,
-        question: str,
-        choices: Sequence[str],
-        committed: int | None = None,
-        commit: Callable[[int], int] | None = None,
+        self, question: str, choices: Sequence[str], committed: int | None, commit: Callable[[int], int]
     ):
-        self._question, self._choices, self._commit = question, tuple(choices), commit
-        title = ipywidgets.HTML(
-            f'<div style="font-weight:600;line-height:1.4">Predict first: {escape(question)}</div>'
-        )
-        self._radio = ipywidgets.RadioButtons(
-            options=[(f"{LETTERS[i]})  {c}", i) for i, c in enumerate(choices)],
-            value=committed,
-            layout=ipywidgets.Layout(width="auto"),
-        )
-        self._radio.tooltip = question
-        self._button = ipywidgets.Button(
-            description="Commit", disabled=True, tooltip="Keep this answer until it is revealed"
-        )
-        self._note = ipywidgets.HTML()
-        self._radio.observe(self._chosen, "value")
-        self._button.on_click(self._press)
-        super().__init__([title, self._radio, self._button, self._note])
-        if committed is not None:
-            self._lock()
+        super().__init__(question=question, choices=list(choices), committed=committed)
+        self._commit = commit
 
-    def _chosen(self, change) -> None:
-        self._button.disabled = change["new"] is None
-
-    def _press(self, _button) -> None:
-        if self._radio.value is None or self._radio.disabled:
-            return
-        if self._commit:
-            self._radio.value = self._commit(self._radio.value)
-        self._lock()
-
-    def _lock(self) -> None:
-        self._radio.disabled = True
-        self._button.layout.display = "none"
-        said = f"You committed to {LETTERS[self._radio.value]}. The lesson will come back to it."
-        self._note.value = f'<div role="status">{said}</div>'
+    @traitlets.observe("chosen")
+    def _press(self, change) -> None:
+        if self.committed is None and change["new"] in range(len(self.choices)):
+            self.committed = self._commit(change["new"])
 
     def _repr_mimebundle_(self, **kwargs):
-        data = super()._repr_mimebundle_(**kwargs)
-        items = "".join(f"<li>{escape(c)}</li>" for c in self._choices)
-        page = f'<p><strong>Predict first:</strong> {escape(self._question)}</p><ol type="a">{items}</ol>'
-        return {**(data or {}), "text/plain": question_text(self._question, self._choices), "text/html": page}
+        result = super()._repr_mimebundle_(**kwargs)
+        data, metadata = result if isinstance(result, tuple) else (result or {}, {})
+        items = "".join(f"<li>{escape(choice)}</li>" for choice in self.choices)
+        page = f'<p><strong>Predict first:</strong> {escape(self.question)}</p><ol type="a">{items}</ol>'
+        return {**data, "text/plain": question_text(self.question, self.choices), "text/html": page}, metadata
 
 
 def revealed_text(choices: Sequence[str], committed: int | None, answer: int, because: str) -> str:
