@@ -178,18 +178,18 @@ def to_latex(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
 
 
 def to_text(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
-    """The same chain as plain text: one line a step, its number and its rule."""
+    """The same chain as plain text: one line a step, its number and its rule; an inequality with its gap."""
     numbers = [""] * len(chain.steps) if lines is None else [_plain(value, digits) for value in lines[:, 0]]
     width = max(map(len, numbers))
     signs = ["  ", *({"=": "= ", "<=": "≤ ", ">=": "≥ "}[step.relation] for step in chain.steps[1:])]
-    body = zip(signs, numbers, chain.steps, strict=True)
-    return (
-        chain.title
-        + "\n"
-        + "\n".join(
-            f"{i}. {sign}{number:>{width}}  {step.rule}" for i, (sign, number, step) in enumerate(body, 1)
-        )
-    )
+    rows = [
+        f"{i}. {sign}{number:>{width}}  {step.rule}"
+        for i, (sign, number, step) in enumerate(zip(signs, numbers, chain.steps, strict=True), 1)
+    ]
+    for i, step in enumerate(chain.steps) if lines is not None else ():
+        if step.relation != "=":
+            rows[i] += f" (gap {_plain(abs(lines[i, 0] - lines[i - 1, 0]), digits)})"
+    return "\n".join([chain.title, *rows])
 
 
 def _plain(value: float, digits: int) -> str:

@@ -30,3 +30,9 @@ SYMBOLS = (
     Symbol("e", "e", "noise, drawn from N(0, 1) once for every coordinate"),
     Symbol("c", "c", "the code that the decoder receives, c = m + exp(s/2)·e", Q_COLOUR),
 )
+
+
+def table() -> str:
+    """The symbols as a Markdown table: how each is written, what the code calls it, what it stands for."""
+    rows = (f"| ${symbol.latex}$ | `{symbol.code}` | {symbol.meaning} |" for symbol in SYMBOLS)
+    return "\n".join(["| written | in code | what it is |", "|---|---|---|", *rows])

@@ -65,7 +65,7 @@ def test_the_slip_shows_itself_as_soon_as_the_mean_of_p_leaves_zero(widget_page)
     assert marked.count() == 1
     row = opened.view().locator("tbody tr").nth(derivation.broken_steps(chains.BROKEN)[0] - 1)
     assert row.locator("td.vc-number[data-holds=false]").count() == 1
-    assert "Line 6 does not follow" in opened.view().locator("[role=status]").inner_text()
+    assert "Line 9 does not follow" in opened.view().locator("[role=status]").inner_text()
 
 
 def test_without_marks_the_number_speaks_for_itself(widget_page):
@@ -73,7 +73,7 @@ def test_without_marks_the_number_speaks_for_itself(widget_page):
     put(opened.view(), 0, 1)
     opened.page.wait_for_timeout(250)
     shown = numbers(opened.view())
-    assert shown[4] != shown[5] and shown[3] == shown[4]
+    assert shown[7] != shown[8] and shown[6] == shown[7]
     assert opened.view().locator("[data-holds]").count() == 0
     assert "Line" not in opened.view().locator("[role=status]").inner_text()
 

@@ -22,10 +22,10 @@ def frequencies(labels, p, q, names=("p", "q")) -> Axes:
 
 @style.styled
 def blocks(sizes, excess, divergence: float) -> Axes:
-    """The extra bits per letter of a real code against the number of letters per code word, beside KL."""
+    """The extra bits per letter of a code against the number of letters per code word, beside KL."""
     axes = style.axes(width=5.5, height=2.8)
     axes.axhline(divergence, color=Q_COLOUR, ls=Q_LINE, label=f"KL = {divergence:.3f} bits")
-    axes.plot(sizes, excess, "o-", color=P_COLOUR, label="measured extra bits")
+    axes.plot(sizes, excess, "o-", color=P_COLOUR, label="extra bits, counted")
     for size, value in zip(sizes, excess, strict=True):
         axes.annotate(f"{value:.3f}", (size, value), xytext=(0, -16), textcoords="offset points", ha="center", fontsize=9)
     span = divergence - min(excess)
@@ -109,3 +109,15 @@ def estimates(counts, results, truth: float) -> Axes:
     axes.set(xscale="log", xlabel="number of samples", ylabel="estimate of KL (nats)")
     axes.legend(loc="upper right")
     return axes
+
+
+@style.styled
+def sizes(x, pairs, titles) -> np.ndarray:
+    """Pairs of densities side by side, each with its title."""
+    panels = np.atleast_1d(style.axes(1, len(pairs), width=8.5, height=2.2, sharey=True))
+    for axes, (p, q), title in zip(panels, pairs, titles, strict=True):
+        axes.plot(x, p, color=P_COLOUR, ls=P_LINE)
+        axes.plot(x, q, color=Q_COLOUR, ls=Q_LINE)
+        axes.set(title=title, xlabel="x")
+    panels[0].set_ylabel("density")
+    return panels
