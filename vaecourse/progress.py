@@ -77,9 +77,9 @@ def summary() -> tuple[LessonProgress, ...]:
     rows = []
     for lesson in sorted({*exercises.MODULES, *(p.name[:2] for p in predictions.PREDICTIONS)}):
         asked = [e.name for e in exercises.of_lesson(lesson)] if lesson in exercises.MODULES else []
-        guessed = [p.name for p in predictions.PREDICTIONS if p.lesson == lesson]
+        guessed = [p for p in predictions.PREDICTIONS if p.lesson == lesson]
         solved = sum(bool((recall("exercise", name) or {}).get("solved")) for name in asked)
-        committed = sum(recall("prediction", name) is not None for name in guessed)
+        committed = sum((recall("prediction", p.name) or {}).get("choice") in p.choices for p in guessed)
         rows.append(LessonProgress(lesson, TITLES[lesson], solved, len(asked), committed, len(guessed)))
     return tuple(rows)
 

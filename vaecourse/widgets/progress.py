@@ -23,8 +23,10 @@ def progress_text(rows: Sequence[LessonProgress]) -> str:
 def progress_html(rows: Sequence[LessonProgress]) -> str:
     """The same table; a bar says in length what the number beside it says."""
     cells = "".join(
-        f'<tr><td style="text-align:left">{row.lesson} {escape(row.title)}</td>'
-        f"<td>{_bar(row.solved, row.exercises)}</td><td>{_bar(row.committed, row.predictions)}</td></tr>"
+        f'<tr><td style="text-align:left">{row.lesson} {escape(row.title)}</td>'.join(
+            f'<td style="text-align:left">{_bar(*pair)}</td>' for pair in (row[2:4], row[4:6])
+        )
+        + "</tr>"
         for row in (*rows, total(rows))
     )
     head = "".join(
