@@ -1,6 +1,7 @@
 """Progress is kept, never lost, and never stands in the way."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -154,6 +155,15 @@ def test_the_table_says_the_same_in_text_and_in_html(capsys):
     one = next(row for row in rows if row.lesson == "01")
     assert f"1 of {one.exercises}" in progress_text(rows)
     page = progress_html(rows)
+    lines = re.findall(r"<tr>(.*?)</tr>", page)
+    assert len(lines) == len(rows) + 2 and all(line.count("<td") == 3 for line in lines[1:])
+    for line, row in zip(lines[1:], rows, strict=False):
+        assert (
+            re.sub("<.*?>", " ", line).split()
+            == (
+                f"{row.lesson} {row.title} {row.solved} of {row.exercises} {row.committed} of {row.predictions}"
+            ).split()
+        )
     assert f"1 of {one.exercises}" in page and f"width:{100 / one.exercises:.0f}%" in page
     lesson.progress()
     assert "KL divergence" in capsys.readouterr().out

@@ -22,23 +22,28 @@ def progress_text(rows: Sequence[LessonProgress]) -> str:
 
 def progress_html(rows: Sequence[LessonProgress]) -> str:
     """The same table; a bar says in length what the number beside it says."""
-    cells = "".join(
-        f'<tr><td style="text-align:left">{row.lesson} {escape(row.title)}</td>'.join(
-            f'<td style="text-align:left">{_bar(*pair)}</td>' for pair in (row[2:4], row[4:6])
+    body = "".join(
+        _row(
+            f"{row.lesson} {escape(row.title)}",
+            _bar(row.solved, row.exercises),
+            _bar(row.committed, row.predictions),
         )
-        + "</tr>"
         for row in (*rows, total(rows))
     )
     head = "".join(
         f'<th scope="col" style="text-align:left">{name}</th>'
         for name in ("Lesson", "Exercises solved", "Predictions made")
     )
-    return f'<table aria-label="Your progress"><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>'
+    return f'<table aria-label="Your progress"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def total(rows: Sequence[LessonProgress]) -> LessonProgress:
     """The sum over all lessons."""
     return LessonProgress("", "All", *(sum(column) for column in list(zip(*rows, strict=True))[2:]))
+
+
+def _row(*cells: str) -> str:
+    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
 def _bar(done: int, of: int) -> str:
