@@ -149,6 +149,10 @@ class Autoencoder(Coder):
         """Return the codes of the pictures x, shape (n, latent)."""
         return self.encoder(self.checked(x))
 
+    def code_variance(self, x: Tensor) -> Tensor:
+        """Return zeros, shape (n, latent): this encoder has no doubt about its code."""
+        return torch.zeros_like(self.mean_code(x))
+
 
 def reconstruction(model: Autoencoder, x: Tensor, generator: torch.Generator | None = None) -> Reconstruction:
     """Return log p(x | z) at z = g(x) for each picture; the generator is not used, since nothing is random here.

@@ -176,11 +176,11 @@ def _bring(wanted: Download, file: str, digest: str, cache: Path) -> Path:
             reasons[mirror] = "sent a damaged file"
         except OSError as error:  # includes every failure of the network, and a full disk
             response = getattr(error, "response", None)
-            reasons[mirror] = (
-                "cannot be reached"
-                if response is None
-                else f"answered {response.status_code} ({response.reason})"
-            )
+            if response is None:
+                reasons[mirror] = "cannot be reached"
+            else:
+                reasons[mirror] = f"answered {response.status_code} ({response.reason})"
+                response.close()
     tried = "; ".join(f"{mirror.split('/')[2]} {reason}" for mirror, reason in reasons.items())
     raise DataUnavailable(
         f"{wanted.title} is not on this machine and could not be downloaded ({tried}): try again with a "

@@ -96,10 +96,8 @@ def aggregate(model: Coder, x: Tensor) -> Aggregate:
     """
     m = model.mean_code(x).double()
     # Var[z] = Var[E[z | x]] + E[Var[z | x]]
-    covariance = torch.cov(m.T, correction=0).reshape(model.latent, model.latent)
-    if hasattr(model, "encode"):
-        covariance = covariance + torch.diag(model.encode(x).s.double().exp().mean(0))
-    return Aggregate(m.mean(0), covariance)
+    spread = torch.cov(m.T, correction=0).reshape(model.latent, model.latent)
+    return Aggregate(m.mean(0), spread + torch.diag(model.code_variance(x).double().mean(0)))
 
 
 def random_codes(n: int, where: Aggregate, generator: torch.Generator) -> Tensor:
@@ -114,17 +112,14 @@ def random_codes(n: int, where: Aggregate, generator: torch.Generator) -> Tensor
     return where.mean + (noise * values.clamp(min=0).sqrt()) @ vectors.T
 
 
-def midpoints(codes: Tensor, labels: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Return n codes, shape (n, latent), each halfway between the codes of two pictures with different labels."""
+def different_pairs(labels: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Return n pairs of row numbers, shape (n, 2), whose labels differ: `codes[pairs].mean(1)` are n midpoints."""
     if len(labels.unique()) < 2:
-        raise ValueError("labels holds one class only; midpoints need pictures of at least two.")
-    first = torch.randint(len(codes), (n,), generator=generator)
-    second = torch.empty_like(first)
-    waiting = torch.arange(n)
-    while len(waiting):
-        second[waiting] = torch.randint(len(codes), (len(waiting),), generator=generator)
-        waiting = waiting[labels[first[waiting]] == labels[second[waiting]]]
-    return (codes[first] + codes[second]) / 2
+        raise ValueError("labels holds fewer than two classes; a pair needs pictures of two.")
+    pairs = torch.randint(len(labels), (n, 2), generator=generator)
+    while len(same := torch.nonzero(labels[pairs[:, 0]] == labels[pairs[:, 1]])[:, 0]):
+        pairs[same, 1] = torch.randint(len(labels), (len(same),), generator=generator)
+    return pairs
 
 
 def nearest_distance(pictures: Tensor, data: Tensor) -> Tensor:
@@ -159,17 +154,14 @@ def usability(
     `prior` draws codes from N(0, I), `matched` from a Gaussian with the model's own mean and covariance, and
     `midpoint` takes them halfway between two held-out pictures of different classes.
     """
-    weight = model.decoder[0].weight
     train, held_out = (model.checked(x) for x in (train, held_out))
-    pairs = generator.get_state()
-    halves = midpoints(model.mean_code(held_out), held_out_labels, n, generator)
-    blends = midpoints(held_out, held_out_labels, n, generator.clone_state().set_state(pairs))
-    codes = (
-        random_codes(n, where, generator).to(weight)
-        for where in (standard(model.latent), aggregate(model, train))
-    )
-    decoded = [model.decode(c) for c in (*codes, halves)]
-    return Usability(*(nearest_distance(p, train).mean().item() for p in (*decoded, held_out, blends)))
+    pairs = different_pairs(held_out_labels, n, generator)
+    random = [
+        random_codes(n, where, generator) for where in (standard(model.latent), aggregate(model, train))
+    ]
+    decoded = [model.decode(c.to(train)) for c in (*random, model.mean_code(held_out)[pairs].mean(1))]
+    pictures = (*decoded, held_out, held_out[pairs].mean(1))
+    return Usability(*(nearest_distance(part, train).mean().item() for part in pictures))
 
 
 def class_means(codes: Tensor, labels: Tensor) -> dict[int, Tensor]:

@@ -77,6 +77,8 @@ def train(
     for name, value in {"epochs": epochs, "batch": batch, "every": every}.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1.")
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate is {learning_rate}; it must be a finite number above zero.")
     model.to(device)
     x = model.checked(x)
     held_out = None if held_out is None else model.checked(held_out)
@@ -153,11 +155,11 @@ class _Run:
         )
 
     def _restore(self, state: dict) -> None:
-        state = copy.deepcopy(state)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.history = self.history._replace(train=state["train"], held_out=state["held_out"])
+        own = copy.deepcopy(state)  # the optimizer keeps the very tensors that it is given, and changes them
+        self.model.load_state_dict(own["model"])
+        self.optimizer.load_state_dict(own["optimizer"])
+        self.generator.set_state(own["generator"])
+        self.history = self.history._replace(train=own["train"], held_out=own["held_out"])
         self.last = state
 
     def go_back(self) -> None:

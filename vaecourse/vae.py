@@ -129,6 +129,10 @@ class VAE(Coder):
         """Return m, shape (n, latent): where the encoder thinks z is."""
         return self.encode(x).m
 
+    def code_variance(self, x: Tensor) -> Tensor:
+        """Return exp(s), shape (n, latent): how unsure the encoder is about z."""
+        return self.encode(x).s.exp()
+
 
 def _noise(m: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(m.shape, generator=generator, device=m.device, dtype=m.dtype)
