@@ -26,9 +26,12 @@ def quantile_grid(n: int, latent: int, dims: tuple[int, int] = (0, 1), base: Ten
         raise ValueError(
             f"dims is {tuple(dims)}; right would be two different numbers from 0 to {latent - 1}."
         )
+    base = torch.zeros(latent) if base is None else base
+    if base.shape != (latent,):
+        raise ValueError(f"base has shape {tuple(base.shape)}; right would be ({latent},).")
     # Φ⁻¹((i + ½) / n): each of the n cells holds 1/n of the probability
     values = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)
-    codes = (torch.zeros(latent) if base is None else base).to(values).expand(n, n, latent).clone()
+    codes = base.to(values).expand(n, n, latent).clone()
     codes[..., dims[0]] = values
     codes[..., dims[1]] = values.flip(0)[:, None]
     return codes
