@@ -3,18 +3,18 @@ import { discrete, format, ladder, reweigh, terms } from "./kl_math.js";
 import { choice, drag, fillHatched, frames, grip, INK, make, mark, meters, road, say, sharp, ticks, UNITS } from "./kl_view.js";
 
 const TRAITS = ["p", "q", "labels", "unit", "direction"];
-const LEFT = 44, RIGHT = 12, TOP = 14, HIGH = 262, FLOOR = 234, LOW = 176; // CSS pixels; the outcomes' names stand below FLOOR
+const LEFT = 50, RIGHT = 12, TOP = 14, HIGH = 262, FLOOR = 234, LOW = 176; // CSS pixels; the outcomes' names stand below FLOOR
 const GLIDE = 200; // ms
 const SNAP = 5; // a bar this many pixels from the floor is exactly 0
 
 // The top of the probability axis: with room above the tallest bar, and for what the others become when one goes to 0.
 function axis(...distributions) {
   let need = 0;
-  for (const d of distributions) {
-    const falling = [...d].sort((a, b) => b - a);
-    need = Math.max(need, 1.25 * falling[0], falling[0] < 1 ? falling[1] / (1 - falling[0]) : 1, falling[1] < 1 ? falling[0] / (1 - falling[1]) : 1);
+  for (const each of distributions) {
+    const [first, next] = [...each].sort((a, b) => b - a);
+    need = Math.max(need, 1.5 * first, first < 1 ? next / (1 - first) : 1, first / (1 - next)); // next ≤ ½
   }
-  return Math.min(1, ladder(need));
+  return [0.1, 0.2, 0.3, 0.5, 0.7].find((rung) => rung >= need) ?? 1;
 }
 
 function render({ model, el }) {

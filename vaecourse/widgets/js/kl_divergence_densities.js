@@ -3,7 +3,7 @@ import { bestForward, bestReverse, divergences, format, integrand, ladder, logDe
 import { choice, drag, fillHatched, frames, grip, INK, make, mark, meters, road, say, sharp, ticks, UNITS } from "./kl_view.js";
 
 const TRAITS = ["p_weights", "p_means", "p_sds", "q_mean", "q_sd", "unit", "direction"];
-const LEFT = 44, RIGHT = 12, TOP = 12, HIGH = 244, FLOOR = 235, LOW = 176, FOOT = 22; // CSS pixels
+const LEFT = 50, RIGHT = 12, TOP = 12, HIGH = 244, FLOOR = 235, LOW = 176, FOOT = 22; // CSS pixels
 const GLIDE = 300; // ms
 const number = (value) => format(value, 2);
 
