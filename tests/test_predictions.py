@@ -125,7 +125,7 @@ def test_what_stays_without_javascript_is_the_same_before_and_after_the_answer(s
 
 def test_reveal_puts_both_side_by_side(shown):
     lesson.reveal("01/never_seen")
-    assert "You did not commit" in shown[0]["text/plain"] and "Answer: c) +∞" in shown[0]["text/plain"]
+    assert "You had not committed" in shown[0]["text/plain"] and "Answer: c) +∞" in shown[0]["text/plain"]
     progress.record("prediction", "01/never_seen", choice="+∞")
     lesson.reveal("01/never_seen")
     assert "You committed to c) +∞" in shown[1]["text/plain"] and "You were right." in shown[1]["text/plain"]
@@ -140,7 +140,7 @@ def test_a_wrong_guess_is_told_without_reproach():
 def test_a_kept_answer_that_is_no_longer_offered_counts_as_none(shown):
     progress.record("prediction", "01/never_seen", choice="An old wording")
     lesson.reveal("01/never_seen")
-    assert "You did not commit" in shown[0]["text/plain"]
+    assert "You had not committed" in shown[0]["text/plain"]
     lesson.predict("01/never_seen")
     assert shown[1].committed is None  # asked again
     shown[1].chosen = 2

@@ -51,7 +51,7 @@ class PredictionView(anywidget.AnyWidget):
 def revealed_text(choices: Sequence[str], committed: int | None, answer: int, because: str) -> str:
     """What you said beside what is true."""
     said = (
-        "You did not commit to an answer this time; the next question comes soon."
+        "You had not committed to an answer."
         if committed is None
         else f"You committed to {LETTERS[committed]}) {choices[committed]}"
     )
