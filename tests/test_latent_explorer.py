@@ -82,6 +82,8 @@ def test_the_pad_shows_the_two_dimensions_along_which_the_codes_differ_most():
     view = LatentExplorer({"VAE": LatentModel(decoder(5, 5, 64), codes)}, pictures())
     assert view.settings["axes"] == [1, 3]
     assert view.settings["reach"] >= np.abs(codes).max() > 3
+    view = LatentExplorer({"VAE": LatentModel(decoder(5, 5, 64), codes)}, pictures(), axes=(4, 0))
+    assert view.settings["axes"] == [4, 0]
 
 
 def test_many_pictures_are_thinned_evenly_and_the_start_is_kept():
@@ -211,6 +213,8 @@ def test_a_model_that_cannot_be_drawn_is_refused_in_one_sentence(model, sentence
         ({"labels": [1, 2]}, "there are 2 labels for 30 images"),
         ({"models": {}}, "there are 0 models; the explorer shows one, two or three"),
         ({"start": 30}, "start is 30; give a number from 0 to 29, or None"),
+        ({"axes": (0, 4)}, r"axes is \(0, 4\); give two different dimensions from 0 to 3, or None"),
+        ({"axes": (1, 1)}, r"axes is \(1, 1\); give two different"),
         ({"pad": "both"}, 'pad is \'both\'; give "codes" or "pictures"'),
         (
             {"models": {"a": LatentModel(decoder(4, 5, 64), CODES), "b": NARROW}},

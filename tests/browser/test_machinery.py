@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nbformat
 import traitlets
 
 from vaecourse.widgets.base import BrowserWidget
@@ -60,6 +61,19 @@ def test_a_notebook_runs_and_its_kernel_hears_the_widget(lab):
         page.wait_for_timeout(300)
         assert page.execute("print(counter.count)") == "3\n"
         assert page.errors == []
+
+
+def test_a_notebook_that_has_not_been_run_shows_the_picture_and_not_a_broken_widget(lab, tmp_path):
+    data, metadata = Counter()._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+    cell = nbformat.v4.new_code_cell("counter", outputs=[output])
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), tmp_path / "saved.ipynb")
+    with lab.open(tmp_path / "saved.ipynb", run=False) as page:
+        picture = page.locator(".jp-OutputArea-output img")
+        picture.wait_for()
+        assert picture.evaluate("image => image.naturalWidth") > 10
+        assert "model not found" not in page.locator(".jp-OutputArea").inner_text()
 
 
 def test_node_imports_a_module_beside_the_widgets(node):

@@ -99,7 +99,8 @@ class LatentExplorer(BrowserWidget):
     labels: their classes, (n,), or None. image_shape: (height, width).
     pixel_range: the values drawn as empty and as full. ink: draw high values dark on white paper (pen strokes), not bright on black (a moon).
     start: the picture whose code is shown first; None starts at the origin. pad: what the pads show first, "codes"
-    or "pictures". seed: of the random codes.
+    or "pictures". axes: the two dimensions (from 0) that the pads show first; None takes those along which the codes
+    differ most. seed: of the random codes.
 
     `z` is where the learner stands: name -> code (latents,). It can be set as well. Raises ValueError, in one
     sentence, for what does not fit together.
@@ -128,6 +129,7 @@ class LatentExplorer(BrowserWidget):
         ink: bool = True,
         start: int | None = 0,
         pad: str = "codes",
+        axes: tuple[int, int] | None = None,
         seed: int = 0,
         label: str = "Latent-space explorer",
     ):
@@ -166,7 +168,7 @@ class LatentExplorer(BrowserWidget):
         self._marks = [] if labels is None else [str(mark) for mark in np.asarray(labels)[kept]]
         names = sorted(set(self._marks), key=lambda mark: (len(mark), mark))
         self._colours = {name: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, name in enumerate(names)}
-        self._axes = self._widest()
+        self._axes = self._widest() if axes is None else self._chosen(axes)
 
         low, high = pixel_range
         levels = np.clip((self._pictures - low) / (high - low), 0, 1)
@@ -208,6 +210,19 @@ class LatentExplorer(BrowserWidget):
         """Return, in order, the two dimensions along which the codes differ most, in the models' units."""
         spread = sum(one.positions.var(0) for one in self._prepared)
         return sorted(int(k) for k in np.argsort(-spread, kind="stable")[:2])
+
+    def _chosen(self, axes) -> list[int]:
+        size = len(self._prepared[0].centre)
+        chosen = [int(k) for k in axes]
+        if (
+            len(chosen) != min(size, 2)
+            or len(set(chosen)) < len(chosen)
+            or not all(0 <= k < size for k in chosen)
+        ):
+            raise ValueError(
+                f"axes is {axes!r}; give two different dimensions from 0 to {size - 1}, or None."
+            )
+        return chosen
 
     def _apart(self) -> float:
         """Return the median distance from a held-out picture to its nearest neighbour among them."""
