@@ -49,7 +49,7 @@ function render({ model, el }) {
   const status = make("p", { class: "vc-note", role: "status" });
   const title = make("div", { class: "vc-title" });
   const help = make("p", { class: "vc-note" },
-    "Drag the top of a bar, down to 0 if you like: the others of its colour share the rest in proportion. Keys: Tab, then the arrows; Shift for big steps.");
+    "Drag the top of a bar, down to 0 if you like: the others of its colour share the rest. Keys: Tab, arrows; Shift for big steps.");
   const names = make("span", { class: "vc-kl-names" }, swatch("p"), "p ", make("span", { class: "vc-kl-gap" }), swatch("q"), "q");
   const root = make("div", { class: "vc vc-kl" }, title, help, make("div", { class: "vc-kl-controls" }, names, ways.element, units.element),
     stage, legend, parts, meter.element, make("div", { class: "vc-kl-actions" }, same, back), status);
