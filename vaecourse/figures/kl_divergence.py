@@ -13,7 +13,9 @@ def frequencies(labels, p, q, names=("p", "q")) -> Axes:
     axes = style.axes(width=8.5, height=2.6)
     place = np.arange(len(labels))
     axes.bar(place - 0.2, p, 0.4, color=P_COLOUR, label=names[0])
-    axes.bar(place + 0.2, q, 0.4, color=Q_COLOUR, hatch="////", edgecolor="white", linewidth=0, label=names[1])
+    axes.bar(
+        place + 0.2, q, 0.4, color=Q_COLOUR, hatch="////", edgecolor="white", linewidth=0, label=names[1]
+    )
     axes.set_xticks(place, ["␣" if label == " " else label for label in labels])
     axes.set(ylabel="share of the text", xlim=(-0.7, len(labels) - 0.3))
     axes.legend(loc="upper left", ncols=2)
@@ -27,9 +29,21 @@ def blocks(sizes, excess, divergence: float) -> Axes:
     axes.axhline(divergence, color=Q_COLOUR, ls=Q_LINE, label=f"KL = {divergence:.3f} bits")
     axes.plot(sizes, excess, "o-", color=P_COLOUR, label="extra bits, counted")
     for size, value in zip(sizes, excess, strict=True):
-        axes.annotate(f"{value:.3f}", (size, value), xytext=(0, -16), textcoords="offset points", ha="center", fontsize=9)
+        axes.annotate(
+            f"{value:.3f}",
+            (size, value),
+            xytext=(0, -16),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
     span = divergence - min(excess)
-    axes.set(xticks=sizes, xlabel="letters per code word", ylabel="bits per letter", xlim=(sizes[0] - 0.4, sizes[-1] + 0.4))
+    axes.set(
+        xticks=sizes,
+        xlabel="letters per code word",
+        ylabel="bits per letter",
+        xlim=(sizes[0] - 0.4, sizes[-1] + 0.4),
+    )
     axes.set_ylim(min(excess) - 0.3 * span, divergence + 0.25 * span)
     axes.legend(loc="lower right")
     return axes
@@ -42,7 +56,9 @@ def tangent(t, logarithm, line) -> Axes:
     axes.plot(t, line, color=Q_COLOUR, ls=Q_LINE, label="t − 1")
     axes.plot(t, logarithm, color=P_COLOUR, ls=P_LINE, label="ln t")
     axes.plot([1], [0], "o", color="black")
-    axes.annotate("they touch at t = 1", (1, 0), xytext=(1.25, -1.3), arrowprops={"arrowstyle": "-", "color": "#666666"})
+    axes.annotate(
+        "they touch at t = 1", (1, 0), xytext=(1.25, -1.3), arrowprops={"arrowstyle": "-", "color": "#666666"}
+    )
     axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=0)
     axes.set(xlabel="t", ylim=(-2.6, 2.2))
     axes.legend(loc="upper left")
@@ -59,7 +75,9 @@ def chord(points, logs, middle: float, log_middle: float, average_log: float) ->
     axes.plot([middle], [log_middle], "s", color=P_COLOUR)
     axes.plot([middle], [average_log], "s", color=Q_COLOUR)
     axes.vlines(middle, average_log, log_middle, color="#666666", lw=1)
-    axes.annotate("log of the average", (middle, log_middle), xytext=(-4, 9), textcoords="offset points", ha="right")
+    axes.annotate(
+        "log of the average", (middle, log_middle), xytext=(-4, 9), textcoords="offset points", ha="right"
+    )
     axes.annotate("average of the logs", (middle, average_log), xytext=(8, -12), textcoords="offset points")
     axes.set(xlabel="t")
     axes.legend(loc="lower right")
@@ -77,7 +95,16 @@ def integrand(x, p, q, area) -> np.ndarray:
     lower.axhline(0, color="#888888", lw=0.8)
     lower.plot(x, area, color="#333333", lw=1)
     lower.fill_between(x, area, where=area >= 0, color=GREEN, alpha=0.5, lw=0, label="adds to KL (p above q)")
-    lower.fill_between(x, area, where=area <= 0, facecolor=PURPLE, alpha=0.5, hatch="////", lw=0, label="takes away (p below q)")
+    lower.fill_between(
+        x,
+        area,
+        where=area <= 0,
+        facecolor=PURPLE,
+        alpha=0.5,
+        hatch="////",
+        lw=0,
+        label="takes away (p below q)",
+    )
     lower.set(xlabel="x", ylabel="p · ln(p/q)")
     lower.legend(loc="upper right")
     return np.array([upper, lower])
@@ -105,7 +132,9 @@ def estimates(counts, results, truth: float) -> Axes:
     looks = zip(results.items(), (P_COLOUR, ORANGE), ("o", "s"), (0.94, 1.06), strict=False)
     for (name, runs), colour, marker, shift in looks:
         centre, error = [run.value for run in runs], [2 * run.standard_error for run in runs]
-        axes.errorbar(np.array(counts) * shift, centre, error, fmt=marker, color=colour, capsize=3, lw=1.5, label=name)
+        axes.errorbar(
+            np.array(counts) * shift, centre, error, fmt=marker, color=colour, capsize=3, lw=1.5, label=name
+        )
     axes.set(xscale="log", xlabel="number of samples", ylabel="estimate of KL (nats)")
     axes.legend(loc="upper right")
     return axes

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from vaecourse.figures import style
 from vaecourse.figures.vae import array, gallery, mosaic
-from vaecourse.symbols import BLACK, P_COLOUR, PURPLE, Q_COLOUR
+from vaecourse.symbols import BLACK, GREEN, ORANGE, PURPLE
 
 
 @style.styled
@@ -67,7 +67,7 @@ def usability(results: Mapping[str, object], axes: Axes | None = None) -> Axes:
     ):
         axes.axhline(value, color=BLACK, lw=1, ls=line, label=name)
     width = 0.8 / len(results)
-    looks = ((P_COLOUR, ""), (Q_COLOUR, "////"), (PURPLE, ".."))
+    looks = ((ORANGE, ""), (GREEN, "////"), (PURPLE, ".."))
     for place, ((name, result), (colour, hatch)) in enumerate(zip(results.items(), looks, strict=False)):
         x = np.arange(3) + (place - (len(results) - 1) / 2) * width
         values = [getattr(result, question) for question in questions]
@@ -80,6 +80,7 @@ def usability(results: Mapping[str, object], axes: Axes | None = None) -> Axes:
                 textcoords="offset points",
                 ha="center",
                 fontsize=9,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
     axes.set_xticks(range(3), questions.values())
     axes.set(ylabel="distance to the nearest\ntraining picture")
@@ -93,7 +94,7 @@ def spread(variances: Mapping[str, object], axes: Axes | None = None) -> Axes:
     axes = style.axes(width=5.6, height=2.6) if axes is None else axes
     axes.axhline(1, color="#999999", lw=1, label="the prior")
     for (name, values), (colour, marker) in zip(
-        variances.items(), ((P_COLOUR, "o"), (Q_COLOUR, "s"), (PURPLE, "^")), strict=False
+        variances.items(), ((ORANGE, "o"), (GREEN, "s"), (PURPLE, "^")), strict=False
     ):
         values = array(values)
         axes.plot(np.arange(len(values)), values, marker, color=colour, ms=7, label=name)

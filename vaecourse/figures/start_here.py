@@ -40,13 +40,36 @@ def course_map(open_lessons) -> Axes:
         )  # fmt: skip
         axes.add_patch(boxes[number])
         ink = "white" if ready and colour not in (ORANGE, SKY) else BLACK
-        axes.text(x, y, f"{number}\n" + name.replace(" ", "\n", 1), ha="center", va="center", fontsize=7.5, color=ink, zorder=3)
+        axes.text(
+            x,
+            y,
+            f"{number}\n" + name.replace(" ", "\n", 1),
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            color=ink,
+            zorder=3,
+        )
     for number, (_, place, onward) in MAP.items():
         for next_number in onward:
             ends = {"patchA": boxes[number], "patchB": boxes[next_number], "shrinkA": 1, "shrinkB": 1}
-            axes.add_patch(FancyArrowPatch(place, MAP[next_number][1], arrowstyle="-|>", mutation_scale=10, color="#777777", **ends))
-    axes.text(0.6, 2.55, "the probability road: fit a distribution", color=P_COLOUR, fontsize=10, ha="left", va="center")
-    axes.text(0.6, -0.45, "the network road: squeeze and rebuild", color=GREEN, fontsize=10, ha="left", va="center")
+            axes.add_patch(
+                FancyArrowPatch(
+                    place, MAP[next_number][1], arrowstyle="-|>", mutation_scale=10, color="#777777", **ends
+                )
+            )
+    axes.text(
+        0.6,
+        2.55,
+        "the probability road: fit a distribution",
+        color=P_COLOUR,
+        fontsize=10,
+        ha="left",
+        va="center",
+    )
+    axes.text(
+        0.6, -0.45, "the network road: squeeze and rebuild", color=GREEN, fontsize=10, ha="left", va="center"
+    )
     return axes
 
 
@@ -55,7 +78,9 @@ def area(x, density, low: float, high: float, share: float) -> Axes:
     """A density with the area between `low` and `high` shaded."""
     axes = style.axes(width=7, height=2.6)
     axes.plot(x, density, color=P_COLOUR)
-    axes.fill_between(x, density, where=(x >= low) & (x <= high), color=SKY, alpha=0.6, lw=0, label=f"area {share:.3f}")
+    axes.fill_between(
+        x, density, where=(x >= low) & (x <= high), color=SKY, alpha=0.6, lw=0, label=f"area {share:.3f}"
+    )
     axes.set(xlabel="x", ylabel="density", ylim=(0, None))
     axes.legend(loc="upper right")
     return axes
@@ -66,7 +91,16 @@ def running_mean(counts, means, errors, truth: float) -> Axes:
     """Averages of growing numbers of draws, with their standard errors, around the truth."""
     axes = style.axes(width=7, height=2.6)
     axes.axhline(truth, color=BLACK, lw=1.2, label=f"expectation {truth:g}")
-    axes.errorbar(counts, means, 2 * np.asarray(errors), fmt="o", color=P_COLOUR, capsize=3, lw=1.5, label="average of the draws, ±2 standard errors")
+    axes.errorbar(
+        counts,
+        means,
+        2 * np.asarray(errors),
+        fmt="o",
+        color=P_COLOUR,
+        capsize=3,
+        lw=1.5,
+        label="average of the draws, ±2 standard errors",
+    )
     axes.set(xscale="log", xlabel="number of throws", ylabel="average")
     axes.legend(loc="upper right")
     return axes

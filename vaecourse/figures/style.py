@@ -26,7 +26,9 @@ def styled(function):
 
 
 @styled
-def axes(rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.0, **subplots) -> Axes | np.ndarray:
+def axes(
+    rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 3.0, **subplots
+) -> Axes | np.ndarray:
     """New axes in the course's style: one, or an array of shape (rows, columns) squeezed. Sizes in inches, for all rows."""
     return Figure(figsize=(width, height), layout="constrained").subplots(rows, columns, **subplots)
 

@@ -13,10 +13,8 @@ from vaecourse.symbols import (
     GREEN,
     ORANGE,
     P_COLOUR,
-    P_LINE,
     PURPLE,
     Q_COLOUR,
-    Q_LINE,
     SKY,
     VERMILION,
 )
@@ -114,8 +112,8 @@ def curves(history, axes: Sequence[Axes] | None = None) -> np.ndarray:
     for panel, name in zip(axes, present, strict=True):
         sign = -1 if name in ("total", "reconstruction") else 1
         sets = [
-            (history.train, "training", P_COLOUR, P_LINE),
-            (history.held_out, "held out", Q_COLOUR, Q_LINE),
+            (history.train, "training", BLACK, "-"),
+            (history.held_out, "held out", GREEN, "--"),
         ]
         for numbers, label, colour, line in sets:
             if name in numbers:
