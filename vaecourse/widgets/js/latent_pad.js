@@ -3,11 +3,12 @@ import { latentName } from "./elements.js";
 
 const PRIOR = "#0072B2"; // p's colour, as in vaecourse/symbols.py
 
-// The codes of one model as small marks of their class (a numeral where the class is short enough), with the circles
-// that hold 39 % and 86 % of N(0, I) in two dimensions: radius 1 and 2.
-export function drawCodes(drawing, side, { latents, positions }, axes, reach, gallery, colours) {
+// The codes of one model as small marks of their class (a numeral where the class is short enough), and circles of
+// radius 1 and 2: of the prior N(0, I), in p's colour, or (grey) of the codes' own standard deviations.
+export function drawCodes(drawing, side, { latents, positions, units }, axes, reach, gallery, colours) {
   const flat = latents === 1, at = u => (u / reach + 1) / 2 * side;
-  drawing.strokeStyle = PRIOR;
+  const prior = units === "prior", colour = prior ? PRIOR : "#555";
+  drawing.strokeStyle = colour;
   drawing.globalAlpha = 0.5;
   drawing.lineWidth = 1;
   for (const radius of [1, 2]) {
@@ -17,10 +18,10 @@ export function drawCodes(drawing, side, { latents, positions }, axes, reach, ga
     drawing.stroke();
   }
   drawing.globalAlpha = 0.8;
-  drawing.fillStyle = PRIOR;
+  drawing.fillStyle = colour;
   drawing.font = "11px system-ui, sans-serif";
   drawing.textAlign = "right";
-  drawing.fillText(flat ? "lines: N(0, 1), 1σ and 2σ" : "circles: N(0, I), 1σ and 2σ", side - 6, 11);
+  drawing.fillText(`${flat ? "lines" : "circles"}: ${prior ? "prior, " : ""}1σ and 2σ`, side - 6, 11);
   drawing.textAlign = "center";
   drawing.textBaseline = "middle";
   drawing.font = "600 10px system-ui, sans-serif";
