@@ -64,6 +64,8 @@ def settled(outputs: Sequence) -> list:
         elif "data" in output:
             data = {kind: value for kind, value in output.data.items() if kind != WIDGET}
             metadata = {kind: value for kind, value in output.get("metadata", {}).items() if kind != WIDGET}
+            if "image/png" in data and data.get("text/html", "").startswith("<img"):
+                del data["text/html"]  # the same picture again, for the live page
             if not data or (WIDGET in output.data and is_progress(output)):
                 continue
             output = type(output)(output, data=type(output)(data), metadata=type(output)(metadata))
@@ -129,7 +131,7 @@ def _of_output(output) -> Iterator[str]:
 def is_bare_widget(output) -> bool:
     """Whether an output, not settled yet, is a widget that leaves nothing but text where no JavaScript runs."""
     data = output.get("data", {})
-    return WIDGET in data and not is_progress(output) and not {*PICTURES, "text/html"} & set(data)
+    return WIDGET in data and not is_progress(output) and not {*PICTURES, "text/html", "text/latex"} & set(data)
 
 
 def is_progress(output) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .errors import CourseError
 from .home import writable
@@ -92,7 +92,7 @@ def train(
 
     try:
         with tqdm(
-            total=epochs, initial=run.history.epochs, unit="epoch", disable=not progress, leave=False
+            total=epochs, initial=run.history.epochs, unit="epoch", disable=not progress
         ) as bar:
             for epoch in range(run.history.epochs, epochs):
                 model.train()

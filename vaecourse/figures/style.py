@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import html
 import io
 from pathlib import Path
 
@@ -51,4 +52,6 @@ def show(drawn: Axes | Figure | np.ndarray, alt: str) -> None:
     first = np.ravel(np.asarray(drawn, dtype=object))[0]
     figure = first if isinstance(first, Figure) else first.get_figure(root=True)
     code = base64.b64encode(png(figure)).decode()
-    display({"image/png": code, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
+    # JupyterLab writes no alt for an image output, so the live page gets an <img> that has one.
+    img = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{code}">'
+    display({"text/html": img, "image/png": code, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)

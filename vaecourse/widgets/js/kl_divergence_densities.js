@@ -214,11 +214,10 @@ function render({ model, el }) {
     for (let i = 0; i < xs.length; i++) context.lineTo(toX(xs[i]), ys[i]);
   }
   function grid() {
-    const xs = [];
-    const count = Math.max(600, Math.round(width - LEFT - RIGHT));
-    for (let i = 0; i <= count; i++) xs.push(view.lo + (i / count) * (view.hi - view.lo));
+    const step = (view.hi - view.lo) / 640;
+    const xs = Array.from({ length: 641 }, (_, i) => view.lo + i * step);
     for (const [mean, sd] of [...state.p.means.map((m, k) => [m, state.p.sds[k]]), [state.q.mean, state.q.sd]])
-      for (let t = -5; t <= 5; t += 0.25) xs.push(mean + t * sd); // a peak narrower than a pixel keeps its height
+      if (sd < 8 * step) for (let t = -5; t <= 5; t += 0.25) xs.push(mean + t * sd); // a narrow peak keeps its height
     return Float64Array.from(xs.filter((x) => x >= view.lo && x <= view.hi)).sort();
   }
   function draw() {
@@ -233,8 +232,8 @@ function render({ model, el }) {
 
     const upper = sharp(densities, width, HIGH);
     frame(upper, FLOOR, ticks(0, view.top, 4).map(([value, text]) => [toY(value), text]), FLOOR);
-    const curve = (logs, colour, dash, line) => {
-      trace(upper, xs, Float64Array.from(logs, (value) => toY(Math.exp(value))));
+    const curve = (logs, colour, dash, line, at = xs) => {
+      trace(upper, at, Float64Array.from(logs, (value) => toY(Math.exp(value))));
       [upper.strokeStyle, upper.lineWidth, upper.lineJoin] = [colour, line, "round"];
       upper.setLineDash(dash);
       upper.stroke();
@@ -244,8 +243,9 @@ function render({ model, el }) {
       state.p.means.forEach((mean, k) => {
         const shift = Math.log(state.p.weights[k]);
         const one = logGaussian({ mean, sd: state.p.sds[k] });
+        const near = Float64Array.from({ length: 57 }, (_, i) => mean + (i / 8 - 3.5) * state.p.sds[k]).filter((x) => x >= view.lo && x <= view.hi);
         upper.globalAlpha = 0.35;
-        curve(Float64Array.from(xs, (x) => one(x) + shift), INK.p, [], 1);
+        curve(near.map((x) => one(x) + shift), INK.p, [], 1, near);
         upper.globalAlpha = 1;
       });
     curve(logP, INK.p, [], 2.5);
