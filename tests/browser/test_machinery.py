@@ -58,8 +58,10 @@ def test_a_notebook_runs_and_its_kernel_hears_the_widget(lab):
     path = f"import sys; sys.path.insert(0, {TESTS!r})"
     with lab.open([path, "from browser.test_machinery import Counter\ncounter = Counter()\ncounter"]) as page:
         page.locator(".jp-OutputArea-output button").click()
-        page.wait_for_timeout(300)
-        assert page.execute("print(counter.count)") == "3\n"
+        page.get_by_text("3 of 7").wait_for()
+        assert (
+            page.execute("print(counter.count)") == "3\n"
+        )  # asked after the change, and so answered after it
         assert page.errors == []
 
 
