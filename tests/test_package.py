@@ -38,3 +38,13 @@ def test_both_licences_travel_and_nothing_else_does(names):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"vaecourse"}
     assert not any(".ipynb_checkpoints" in name for name in names)
+
+
+def test_a_course_error_in_a_lesson_is_one_sentence():
+    nbformat, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    cells = ["import vaecourse.lesson", "from vaecourse.errors import CourseError\nraise CourseError('The disk is full.')", "1 / 0"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    client.NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
+    told, usual = (cell.outputs[0] for cell in notebook.cells[1:])
+    assert told.output_type == "error" and told.traceback == ["CourseError: The disk is full."]
+    assert usual.ename == "ZeroDivisionError" and len(usual.traceback) > 1

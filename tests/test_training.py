@@ -346,3 +346,19 @@ def test_the_same_code_trains_on_a_gpu(tmp_path):
 def test_without_a_gpu_the_best_device_is_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert training.best_device() == torch.device("cpu")
+
+
+def test_a_folder_keeps_a_checkpoint_for_each_choice_of_settings(tmp_path):
+    x = pictures()
+
+    def run(**options):
+        model = VAE(x.shape[1], 8, 2, generator=torch.Generator().manual_seed(0))
+        history = train(model, x, elbo, progress=False, checkpoint=tmp_path / "lesson", **options)
+        return history, torch.cat([weight.flatten() for weight in model.parameters()])
+
+    first, weights = run(epochs=3)
+    longer, _ = run(epochs=4)
+    again, same = run(epochs=3)
+    assert (first.epochs, longer.epochs, again.epochs) == (3, 4, 3)
+    assert torch.equal(weights, same) and again.train == first.train
+    assert len(list((tmp_path / "lesson").glob("*.pt"))) == 2

@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+from IPython import get_ipython
 from IPython.display import display
 
 from . import exercises, predictions
 from . import progress as _progress
+from .errors import CourseError
 from .exercises import core, words
 
 __all__ = ["check", "predict", "progress", "reveal"]
@@ -59,3 +61,12 @@ def _committed(asked: predictions.Prediction) -> int | None:
 
 def _show(text: str, html: str) -> None:
     display({"text/plain": text, "text/html": html}, raw=True)
+
+
+def _tell(shell, kind, error, traceback, tb_offset=None) -> None:
+    """Show a CourseError as what it is: one sentence about a file or a folder, without the way it took."""
+    shell._showtraceback(kind, error, [f"{kind.__name__}: {error}"])
+
+
+if shell := get_ipython():
+    shell.set_custom_exc((CourseError,), _tell)

@@ -67,7 +67,8 @@ def train(
 
     `objective(model, batch, generator)` returns a record of terms, shapes (n,), with their `total`. The order of the
     pictures and all noise come from `seed`. With `checkpoint`, the state is written to that file every `every` epochs
-    and at the end; if the file is there already, training goes on from it.
+    and at the end; if the file is there already, training goes on from it. A name without a suffix is a folder, with a
+    file for each choice of settings: after a change training starts afresh, and what was there is still there.
 
     An interrupt (Ctrl-C, or the stop button) is not an error: the model goes back to the end of the last complete
     epoch, the checkpoint is written, and the history so far is returned.
@@ -187,6 +188,8 @@ class _Run:
 
     def open(self, path: Path) -> None:
         """Go on from the checkpoint `path` if it is there; from now on the state is kept in it."""
+        if not path.suffix:
+            path = path / f"{zlib.crc32(repr(self.settings).encode()):08x}.pt"
         writable(path.parent, "name a checkpoint in a folder that you can write")
         if path.exists():
             advice = "name another file, or delete this one to start from the beginning"

@@ -105,7 +105,9 @@ def test_without_javascript_the_chain_is_latex_and_text():
     widget = LiveDerivation(chains.GIBBS)
     data, _ = widget._repr_mimebundle_()
     assert r"\sum_i p_i \ln\frac{p_i}{q_i}" in data["text/latex"] and "-0.223144" in data["text/latex"]
-    assert data["text/plain"].startswith("KL(p‖q) ≥ 0, because ln t ≤ t − 1\n1.   -0.223144")
+    assert data["text/plain"].startswith(
+        "KL(p‖q) ≥ 0, because ln t ≤ t − 1\nat six_p = 0.5, six_q = 0.2\n1.   -0.223144"
+    )
 
 
 def test_a_derivation_without_numbers_has_no_sliders(widget_page):
