@@ -35,6 +35,13 @@ def test_draws_repeat_and_stay_in_range():
     assert one.pictures.min() >= 0 and one.pictures.max() <= 1 and np.abs(one.tilt).max() <= 0.4
 
 
+def test_every_moon_has_a_neighbour_for_each_moon_drawn():
+    catalogue, drawn = moons.every_moon(), moons.moons(40, np.random.default_rng(3))
+    assert catalogue.pictures.shape == (91 * 9, 256)
+    gaps = np.linalg.norm(drawn.pictures[:, None] - catalogue.pictures[None], axis=2).min(axis=1)
+    assert gaps.max() < 1  # from half moon to full moon it is 8.5
+
+
 @pytest.mark.parametrize(
     "call, sentence",
     [

@@ -42,7 +42,11 @@ def test_both_licences_travel_and_nothing_else_does(names):
 
 def test_a_course_error_in_a_lesson_is_one_sentence():
     nbformat, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cells = ["import vaecourse.lesson", "from vaecourse.errors import CourseError\nraise CourseError('The disk is full.')", "1 / 0"]
+    cells = [
+        "import vaecourse.lesson",
+        "from vaecourse.errors import CourseError\nraise CourseError('The disk is full.')",
+        "1 / 0",
+    ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     client.NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
     told, usual = (cell.outputs[0] for cell in notebook.cells[1:])

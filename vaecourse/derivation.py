@@ -176,7 +176,11 @@ def to_latex(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
     columns = "rrll" + ("" if lines is None else "r")
     here = ",\\; ".join(f"{p.latex} = {p.default:g}" for p in chain.parameters)
     array = f"\\begin{{array}}{{{columns}}}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{array}"
-    return array.join(["$$", "$$"]) if lines is None else f"$$\\begin{{gathered}}\n{here} \\\\[6pt]\n{array}\n\\end{{gathered}}$$"
+    return (
+        array.join(["$$", "$$"])
+        if lines is None
+        else f"$$\\begin{{gathered}}\n{here} \\\\[6pt]\n{array}\n\\end{{gathered}}$$"
+    )
 
 
 def to_text(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:

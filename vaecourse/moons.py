@@ -52,3 +52,10 @@ def moons(n: int, rng: np.random.Generator, size: int = 16, most_tilt: float = 0
         raise ValueError(f"n is {n}; ask for at least one moon.")
     phase, tilt = rng.uniform(0, 2 * np.pi, n), rng.uniform(-most_tilt, most_tilt, n)
     return Moons(render(phase, tilt, size), phase, tilt, (size, size))
+
+
+def every_moon(phases: int = 91, tilts: int = 9, size: int = 16, most_tilt: float = 0.4) -> Moons:
+    """All moons on a fine grid of phases and tilts, shape (phases · tilts, size · size): what a drawn moon is held against."""
+    phase = np.repeat(np.linspace(0, 2 * np.pi, phases), tilts)
+    tilt = np.tile(np.linspace(-most_tilt, most_tilt, tilts), phases)
+    return Moons(render(phase, tilt, size), phase, tilt, (size, size))

@@ -20,7 +20,9 @@ def passage(language: str) -> str:
     """One of the passages that come with the course, "english" or "french", reduced to ALPHABET."""
     file = resources.files("vaecourse") / "texts" / f"{language}.txt"
     if not file.is_file():
-        raise ValueError(f"There is no passage in {language!r}; there is one in 'english' and one in 'french'.")
+        raise ValueError(
+            f"There is no passage in {language!r}; there is one in 'english' and one in 'french'."
+        )
     return plain_letters(file.read_text(encoding="utf-8"))
 
 
@@ -83,7 +85,9 @@ def encode(text: str, words) -> str:
     table = dict(zip(ALPHABET, words, strict=True))
     for letter in text:
         if not table.get(letter):
-            raise ValueError(f"This code has no word for {letter!r}; it was made from a text without that letter.")
+            raise ValueError(
+                f"This code has no word for {letter!r}; it was made from a text without that letter."
+            )
     return "".join(table[letter] for letter in text)
 
 
@@ -97,5 +101,7 @@ def decode(bits: str, words) -> str:
             text.append(letter_of[word])
             word = ""
     if word:
-        raise ValueError(f"bits ends with {word!r}, which is no whole word of this code; the message was cut.")
+        raise ValueError(
+            f"bits ends with {word!r}, which is no whole word of this code; the message was cut."
+        )
     return "".join(text)

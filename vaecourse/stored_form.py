@@ -131,7 +131,9 @@ def _of_output(output) -> Iterator[str]:
 def is_bare_widget(output) -> bool:
     """Whether an output, not settled yet, is a widget that leaves nothing but text where no JavaScript runs."""
     data = output.get("data", {})
-    return WIDGET in data and not is_progress(output) and not {*PICTURES, "text/html", "text/latex"} & set(data)
+    return (
+        WIDGET in data and not is_progress(output) and not {*PICTURES, "text/html", "text/latex"} & set(data)
+    )
 
 
 def is_progress(output) -> bool:

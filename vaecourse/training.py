@@ -92,9 +92,7 @@ def train(
         run.open(Path(checkpoint).expanduser())
 
     try:
-        with tqdm(
-            total=epochs, initial=run.history.epochs, unit="epoch", disable=not progress
-        ) as bar:
+        with tqdm(total=epochs, initial=run.history.epochs, unit="epoch", disable=not progress) as bar:
             for epoch in range(run.history.epochs, epochs):
                 model.train()
                 sums: dict[str, Tensor] = {}

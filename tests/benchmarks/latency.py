@@ -127,9 +127,13 @@ class Cores:
 
 
 async def measure(
-    page, handle: str, picture: str, *, along: str | None = None, pad=False, repeats=3, seconds=3.0, rate=60
+    page, handle: str, picture: str, *, along: str | None = None, pad=False, repeats=3, seconds=3.0, rate=61
 ) -> list[Latency]:
     """Drag `handle` along itself, or along `along`, and watch `picture`: CSS selectors on an async page.
+
+    The hand moves `rate` times a second, once more than the display of 60 draws, so that within a second it meets a
+    frame at every phase. At the same rate the two clocks would stand still to each other, and the median would tell
+    where they happen to stand: anything from a paint to a paint and a whole frame (16.7 ms) more.
 
     PROBE must be an init script of the page.
     """

@@ -30,7 +30,7 @@ VAE_KL = Chain(
     steps=(
         Step(r"E_q\bigl[\ln q(z|x) - \ln p(z)\bigr]", "definition",
              lambda i: i.average(lambda z: i.log_q(z) + 0.5 * np.log(2 * np.pi) + z**2 / 2)),
-        Step(r"E_q\left[-\frac s2 - \frac{(z-m)^2}{2e^s} + \frac{z^2}{2}\right]", "insert both densities; ½ ln 2π cancels",
+        Step(r"E_q\left[-\frac s2 - \frac{(z-m)^2}{2e^s} + \frac{z^2}{2}\right]", "insert both log densities; ½ ln 2π cancels",
              lambda i: i.average(lambda z: -i.s / 2 - (z - i.m) ** 2 / (2 * np.exp(i.s)) + z**2 / 2)),
         Step(r"-\frac s2\,E_q[1] - \frac{1}{2e^s}E_q\bigl[(z-m)^2\bigr] + \frac12 E_q[z^2]", "linearity",
              lambda i: -_column(i.s) / 2 * i.average(lambda z: np.ones_like(z)) - _variance(i) / (2 * np.exp(_column(i.s)))
@@ -39,7 +39,7 @@ VAE_KL = Chain(
              lambda i: -_column(i.s) / 2 - _variance(i) / (2 * np.exp(_column(i.s))) + i.average(lambda z: z**2) / 2),
         Step(r"-\frac s2 - \frac12 + \frac12 E_q[z^2]", "definition of the variance of q: it is exp(s)",
              lambda i: -_column(i.s) / 2 - 0.5 + i.average(lambda z: z**2) / 2),
-        Step(r"-\frac s2 - \frac12 + \frac12\Bigl(E_q\bigl[(z-m)^2\bigr] + m^2\Bigr)", "mean of a square = variance + square of the mean",
+        Step(r"-\frac s2 - \frac12 + \frac12\Bigl(E_q\bigl[(z-m)^2\bigr] + m^2\Bigr)", "E[z²] = E[(z−m)²] + m², as above",
              lambda i: -_column(i.s) / 2 - 0.5 + (_variance(i) + _column(i.m) ** 2) / 2),
         Step(r"-\frac s2 - \frac12 + \frac12\bigl(e^s + m^2\bigr)", "definition of the variance of q",
              lambda i: _column(-i.s / 2 - 0.5 + (np.exp(i.s) + i.m**2) / 2)),

@@ -78,8 +78,8 @@ def _strips(i: Inference, integrand) -> np.ndarray:
 
 
 _X = Parameter("x", "x", "the observed x", -4.0, 4.0, 2.0)
-_M = Parameter("m", "m", "mean of q", -2.0, 2.0, 0.0)
-_S = Parameter("s", "s", "log-variance of q", -3.0, 1.0, 0.0)
+_M = Parameter("m", "m", "mean of q", -2.0, 2.0, 0.5)
+_S = Parameter("s", "s", "log-variance of q", -3.0, 1.0, -1.0)
 _POINT = Parameter("z", "z", "the z at which lines 2 and 3 are read", -2.0, 2.0, 0.5)
 _PARAMETERS = (_X, _M, _S, _POINT)
 _SETTING = "z is drawn from N(0, 1) and x from N(2z, 1). The approximation q(z) is the Gaussian with mean m and variance exp(s)."
@@ -94,16 +94,16 @@ EVIDENCE_BAYES = Chain(
     model=inference,
     steps=(
         Step(_EVIDENCE, "what we want to know", Inference.evidence),
-        Step(r"\ln p(x,z) - \ln p(z|x)", "Bayes' rule, true at every z",
+        Step(r"\ln p(x,z) - \ln p(z|x)", "Bayes' rule, log of a quotient; true at every z",
              lambda i: (i.log_joint(i.z) - i.log_posterior(i.z))[:, 0]),
-        Step(r"\ln\frac{p(x,z)}{q(z)} - \ln\frac{p(z|x)}{q(z)}", "subtract and add ln q(z)",
+        Step(r"\ln\frac{p(x,z)}{q(z)} - \ln\frac{p(z|x)}{q(z)}", "subtract and add ln q(z), log of a quotient",
              lambda i: ((i.log_joint(i.z) - i.log_q(i.z)) - (i.log_posterior(i.z) - i.log_q(i.z)))[:, 0]),
         Step(r"\int q(z)\left[\ln\frac{p(x,z)}{q(z)} - \ln\frac{p(z|x)}{q(z)}\right]dz",
              "the same number at every z; q is normalized",
              lambda i: i.average(lambda z: (i.log_joint(z) - i.log_q(z)) - (i.log_posterior(z) - i.log_q(z)))),
         Step(r"\int q(z)\ln\frac{p(x,z)}{q(z)}\,dz - \int q(z)\ln\frac{p(z|x)}{q(z)}\,dz", "linearity",
              lambda i: i.elbo() - i.average(lambda z: i.log_posterior(z) - i.log_q(z))),
-        Step(r"\int q(z)\ln\frac{p(x,z)}{q(z)}\,dz + \int q(z)\ln\frac{q(z)}{p(z|x)}\,dz", "log of a quotient: −ln(a/b) = ln(b/a)",
+        Step(r"\int q(z)\ln\frac{p(x,z)}{q(z)}\,dz + \int q(z)\ln\frac{q(z)}{p(z|x)}\,dz", "linearity, and −ln(a/b) = ln(b/a)",
              lambda i: i.elbo() + i.average(lambda z: i.log_q(z) - i.log_posterior(z))),
         Step(r"\mathrm{ELBO} + \mathrm{KL}\bigl(q\,\|\,p(z|x)\bigr)", "definitions of the ELBO and of KL",
              lambda i: i.elbo() + i.gap(), parts=_BOUND),

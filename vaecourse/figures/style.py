@@ -54,4 +54,8 @@ def show(drawn: Axes | Figure | np.ndarray, alt: str) -> None:
     code = base64.b64encode(png(figure)).decode()
     # JupyterLab writes no alt for an image output, so the live page gets an <img> that has one.
     img = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{code}">'
-    display({"text/html": img, "image/png": code, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
+    display(
+        {"text/html": img, "image/png": code, "text/plain": alt},
+        metadata={"image/png": {"alt": alt}},
+        raw=True,
+    )

@@ -23,10 +23,18 @@ class AreaExplorer(BrowserWidget):
     answer = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, mean: float = 0.0, sd: float = 1.0, low: float = -1.0, high: float = 1.0):
-        mean, low, high = (float(finite(name, value)) for name, value in (("mean", mean), ("low", low), ("high", high)))
+        mean, low, high = (
+            float(finite(name, value)) for name, value in (("mean", mean), ("low", low), ("high", high))
+        )
         if low > high:
             raise ValueError(f"low is {low:g} and high is {high:g}; an interval begins at its lower end.")
-        super().__init__(label="Area, not height, is probability", mean=mean, sd=float(positive("sd", sd)), low=low, high=high)
+        super().__init__(
+            label="Area, not height, is probability",
+            mean=mean,
+            sd=float(positive("sd", sd)),
+            low=low,
+            high=high,
+        )
 
     @property
     def area(self) -> float:
