@@ -38,6 +38,13 @@ _SIXES = (
 )
 _DICE = "Two loaded dice: p shows a six with chance p(6), q with chance q(6); the other five faces share the rest equally."
 
+_NEGATIVE_KL = (
+    Step(r"-\sum_i p_i \ln\frac{p_i}{q_i}", "definition, sum over outcomes with p > 0",
+         lambda d: -_sum_over_support(d, lambda p, q: p * np.log(p / q))),
+    Step(r"\sum_i p_i \ln\frac{q_i}{p_i}", "log of a quotient: −ln(a/b) = ln(b/a)",
+         lambda d: _sum_over_support(d, lambda p, q: p * np.log(q / p))),
+)  # fmt: skip
+
 GIBBS = Chain(
     name="GIBBS",
     title="KL(p‖q) ≥ 0, because ln t ≤ t − 1",
@@ -46,10 +53,7 @@ GIBBS = Chain(
     model=loaded_dice,
     left=r"-\mathrm{KL}(p\,\|\,q)",
     steps=(
-        Step(r"-\sum_i p_i \ln\frac{p_i}{q_i}", "definition, sum over outcomes with p > 0",
-             lambda d: -_sum_over_support(d, lambda p, q: p * np.log(p / q))),
-        Step(r"\sum_i p_i \ln\frac{q_i}{p_i}", "log of a quotient: −ln(a/b) = ln(b/a)",
-             lambda d: _sum_over_support(d, lambda p, q: p * np.log(q / p))),
+        *_NEGATIVE_KL,
         Step(r"\sum_i p_i \left(\frac{q_i}{p_i} - 1\right)", "ln t ≤ t − 1 with t = q/p, weighted with p ≥ 0",
              lambda d: _sum_over_support(d, lambda p, q: p * (q / p - 1)), "<="),
         Step(r"\sum_i (q_i - p_i)", "multiply pᵢ into the bracket",
@@ -70,10 +74,7 @@ JENSEN = Chain(
     model=loaded_dice,
     left=r"-\mathrm{KL}(p\,\|\,q)",
     steps=(
-        Step(r"-\sum_i p_i \ln\frac{p_i}{q_i}", "definition, sum over outcomes with p > 0",
-             lambda d: -_sum_over_support(d, lambda p, q: p * np.log(p / q))),
-        Step(r"\sum_i p_i \ln\frac{q_i}{p_i}", "log of a quotient",
-             lambda d: _sum_over_support(d, lambda p, q: p * np.log(q / p))),
+        *_NEGATIVE_KL,
         Step(r"\ln \sum_i p_i \frac{q_i}{p_i}", "Jensen, with weights p and points q/p",
              lambda d: np.log(_sum_over_support(d, lambda p, q: p * (q / p))), "<="),
         Step(r"\ln \sum_i q_i", "p cancels", lambda d: np.log(_sum_over_support(d, lambda p, q: q))),
