@@ -12,6 +12,8 @@ import pytest
 import torch
 from scipy import special
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from vaecourse import exercises, kl_divergence
 from vaecourse.exercises import answer, core, kinds, words
@@ -123,6 +125,48 @@ def kl_log_sd(m, s):
     return 0.5 * (np.expm1(2 * s) - 2 * s + m**2)
 
 
+def log_normal(x, means, sds):
+    return -0.5 * ((x - means) / sds) ** 2 - np.log(sds) - 0.5 * np.log(2 * np.pi)
+
+
+def log_joint(x, weights, means, sds):
+    return np.log(weights) + log_normal(a(x)[..., None], means, sds)
+
+
+def shares(log_weighted):
+    return special.softmax(log_weighted, axis=-1)
+
+
+def plain_shares(x, weights, means, sds):
+    """From the densities themselves: 0/0 far out."""
+    joint = np.exp(log_joint(x, weights, means, sds))
+    return joint / joint.sum(axis=-1, keepdims=True)
+
+
+def maximum(points, r, owned=None, centre=None):
+    """The M-step, with another number of owned points, or with sds around another centre."""
+    x, n = points[:, None], r.sum(axis=0)
+    means = (r * x).sum(axis=0) / (n if owned is None else owned)
+    variances = (r * (x - (means if centre is None else centre)) ** 2).sum(axis=0)
+    return n / len(points), means, np.sqrt(variances / (n if owned is None else owned))
+
+
+def decided(r):
+    return np.eye(r.shape[1])[r.argmax(axis=1)]
+
+
+def sweep(points, *mixture):
+    return maximum(points, shares(log_joint(points, *mixture)))
+
+
+def bound(points, weights, means, sds, r, entropy=1):
+    return (r * log_joint(points, weights, means, sds) + entropy * special.entr(r)).sum()
+
+
+def bic(parameters):
+    return lambda value, k, d, n: parameters(k, d) * np.log(n) - 2 * value
+
+
 WRONG = {
     "00/bayes": {
         "one number for each hypothesis, and they sum to 1": lambda prior, likelihood: prior * likelihood,
@@ -224,6 +268,91 @@ WRONG = {
         "it is a Gaussian: a finite m, and sd above zero": lambda weights, means, sds: (means[0], -sds[0]),
         "it sits on one peak, not between them": one_valley,
         "no Gaussian does better by more than 0.01 nats": lambda weights, means, sds: (means[0], sds[0]),
+    },
+    "02/responsibilities": {
+        "k shares, none of them negative, that sum to 1": lambda *given: np.exp(log_joint(*given)),
+        "where all components are equally dense, the shares are the weights": lambda x, w, means, sds: shares(
+            log_normal(x, means, sds)
+        ),
+        "at a shared mean, half the sd makes twice the share": lambda x, w, means, sds: shares(
+            np.log(w) - 0.5 * ((x - means) / sds) ** 2
+        ),
+        "far from every mean the shares are still numbers": plain_shares,
+        "agrees with Bayes' rule": lambda x, w, means, sds: shares(log_joint(x, w, means, np.sqrt(sds))),
+    },
+    "02/m_step": {
+        "the weights are shares of all points": lambda points, r: (
+            r.sum(axis=0),
+            *maximum(points, r)[1:],
+        ),
+        "with shares of 0 and 1, the mean and the sd of each group": lambda points, r: maximum(
+            points, r, owned=len(points)
+        ),
+        "with the same shares in every point, the mean and the sd of all points": lambda points, r: maximum(
+            points, decided(r)
+        ),
+        "points ten times as far apart, sds ten times as large": lambda points, r: (
+            (found := maximum(points, r))[0],
+            found[1],
+            found[2] ** 2,
+        ),
+        "points that lie 100 million further right have the same sds": lambda points, r: (
+            (found := maximum(points, r))[0],
+            found[1],
+            np.sqrt(r.T @ points**2 / r.sum(axis=0) - found[1] ** 2),
+        ),
+        "agrees with the weighted mean and the weighted sd": lambda points, r: maximum(
+            points, r, centre=points.mean()
+        ),
+    },
+    "02/bound": {
+        "touches the log-likelihood when the shares are the responsibilities": lambda *given: bound(
+            *given, entropy=0
+        ),
+        "with any other shares it lies below": lambda points, w, means, sds, r: bound(
+            points, np.ones(len(w)), means, sds, r
+        ),
+        "0·log 0 counts as 0": lambda points, w, means, sds, r: (
+            r * (log_joint(points, w, means, sds) - np.log(r))
+        ).sum(),
+        "a far point costs a lot, but not infinitely much": lambda points, w, means, sds, r: (
+            r * np.log(np.exp(log_joint(points, w, means, sds))) + special.entr(r)
+        ).sum(),
+        "the points add up": lambda points, *rest: bound(points, *rest) / len(points),
+        "agrees with the definition, in nats": lambda *given: bound(*given) / np.log(2),
+    },
+    "02/bic": {
+        "one nat more of log-likelihood, a BIC smaller by 2": lambda value, k, d, n: (
+            value - (3 * k - 1) / 2 * np.log(n)
+        ),
+        "one Gaussian on a line has two parameters": bic(lambda k, d: k + k * d + k * d * (d + 1) / 2),
+        "each further component on a line brings three more": bic(lambda k, d: k * (d + d * (d + 1) / 2)),
+        "a covariance is symmetric": bic(lambda k, d: k - 1 + k * d + k * d * d),
+        "n² points, twice the price of the parameters": lambda value, k, d, n: (
+            2 * (k - 1 + k * d + k * d * (d + 1) / 2) - 2 * value
+        ),
+        "agrees everywhere": bic(lambda k, d: k - 1 + d + k * d * (d + 1) / 2),
+    },
+    "02/em_sweep": {
+        "with one component: the mean and the sd of the points, from any start": lambda points, *mixture: (
+            *sweep(points, *mixture)[:2],
+            mixture[2],
+        ),
+        "the likelihood never falls": lambda points, *mixture: (
+            (found := sweep(points, *mixture))[0],
+            found[1],
+            found[2] ** 2,
+        ),
+        "twins stay twins": lambda points, *mixture: maximum(
+            points, decided(shares(log_joint(points, *mixture)))
+        ),
+        "works from a start 1000 standard deviations away": lambda points, *mixture: maximum(
+            points, plain_shares(points, *mixture)
+        ),
+        "a component without a share keeps its place": sweep,
+        "agrees with one E-step and one M-step": lambda points, *mixture: sweep(
+            points, *sweep(points, *mixture)
+        ),
     },
     "09/kl_term": {
         "zero when the code is N(0, 1) itself": lambda m, s: 0.5 * (np.exp(s) - s + m**2).sum(),
@@ -331,7 +460,7 @@ def test_writing_into_an_argument_is_noticed(name):
         return answer
 
     report = judged(exercise, clumsy)
-    if name == "01/gaussian_kl":  # numbers only: there is nothing to write into
+    if name in ("01/gaussian_kl", "02/bic"):  # numbers only: there is nothing to write into
         assert report.solved
     else:
         assert failed(report) == {core.UNCHANGED.name}
@@ -605,6 +734,28 @@ def test_the_quick_reverse_fit_agrees_with_the_packaged_one():
     for mixture in ([0.5, 0.5], [-3.0, 3.0], [1.0, 1.0]), ([0.7, 0.3], [0.0, 5.0], [0.5, 1.0]):
         quick, packaged = ALL["01/reverse_fit"].reference(*mixture), kl_divergence.reverse_fit(*mixture)
         np.testing.assert_allclose(sorted(map(abs, quick)), sorted(map(abs, packaged[:2])), atol=1e-3)
+
+
+def test_the_sweep_and_the_bic_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    points = rng.normal([[-2.0, 0.0], [2.0, 1.0], [0.0, 4.0]], 1.0, (40, 3, 2)).reshape(-1, 2)
+    weights, means, sds = [0.2, 0.5, 0.3], [-1.0, 0.0, 3.0], [1.0, 2.0, 0.5]
+    peer = GaussianMixture(
+        3,
+        max_iter=1,
+        reg_covar=0,
+        weights_init=weights,
+        means_init=np.array(means)[:, None],
+        precisions_init=1 / np.array(sds)[:, None, None] ** 2,
+    )
+    with pytest.warns(ConvergenceWarning):
+        peer.fit(points[:, :1])
+    found = [peer.weights_, peer.means_.ravel(), np.sqrt(peer.covariances_.ravel())]
+    ours = ALL["02/em_sweep"].reference(points[:, 0], weights, means, sds)
+    np.testing.assert_allclose(ours, found, rtol=1e-10)
+    plane = GaussianMixture(3, random_state=0).fit(points)
+    value = plane.score_samples(points).sum()
+    np.testing.assert_allclose(ALL["02/bic"].reference(value, 3, 2, len(points)), plane.bic(points))
 
 
 def test_a_repeated_case_runs_once_but_every_call_of_it_runs():

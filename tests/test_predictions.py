@@ -48,6 +48,9 @@ def test_names_are_unique_and_the_answer_is_not_always_the_same_letter():
         ("01/which_is_bigger", "KL(fair‖loaded)"),
         ("01/never_seen", "+∞"),
         ("01/one_hump_for_two", "Between the peaks, wide enough for both"),
+        ("02/one_sweep_down", "No, never"),
+        ("02/more_components", "It rises, or stays as it is"),
+        ("02/same_start_same_end", "Not always: one of them may end with a smaller likelihood"),
         ("09/noise_off", "It grows without limit"),
         ("09/ignored_coordinate", "m = 0, s = 0: pure noise"),
         ("10/length_of_the_midpoint", "Nearer than a drawn code usually is"),
@@ -57,6 +60,20 @@ def test_names_are_unique_and_the_answer_is_not_always_the_same_letter():
 def test_the_computed_truth_is_the_known_one(name, answer):
     asked = prediction(name)
     assert asked.choices[truth(asked).answer] == answer
+
+
+def test_an_em_that_errs_would_be_told(monkeypatch):
+    from vaecourse.exercises import gaussian_mixture
+
+    right = gaussian_mixture.em_sweep
+
+    def variances_for_sds(*given):
+        weights, means, sds = right(*given)
+        return weights, means, [sd**2 for sd in sds]
+
+    monkeypatch.setattr(gaussian_mixture, "em_sweep", variances_for_sds)
+    asked = prediction("02/one_sweep_down")
+    assert asked.choices[truth(asked).answer] != "No, never"
 
 
 OPEN = Prediction("09/open", "Which?", ("this", "that"))

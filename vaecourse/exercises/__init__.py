@@ -5,7 +5,13 @@ import importlib
 
 from .core import Exercise
 
-MODULES = {"00": "start_here", "01": "kl_divergence", "09": "vae", "10": "latent_space"}
+MODULES = {
+    "00": "start_here",
+    "01": "kl_divergence",
+    "02": "gaussian_mixture",
+    "09": "vae",
+    "10": "latent_space",
+}
 
 
 def of_lesson(lesson: str) -> tuple[Exercise, ...]:

@@ -87,6 +87,12 @@ def _two(value: Any) -> list[float]:
     return _numbers(value)
 
 
+def _three_lists(value: Any) -> list[list[float]]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise ValueError
+    return [_numbers(v) for v in value]
+
+
 def _points(value: Any) -> list[list[float]]:
     if not isinstance(value, list):
         raise ValueError
@@ -97,3 +103,4 @@ NUMBER = Kind("a number", _number)
 NUMBERS = Kind("a list (or array) of numbers", _numbers)
 PAIR = Kind("a pair of two numbers", _two)
 POINTS = Kind("a list of points, each a list of numbers", _points)
+THREE_LISTS = Kind("three lists (or arrays) of numbers", _three_lists)
