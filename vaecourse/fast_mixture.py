@@ -1,0 +1,201 @@
+"""One sweep of EM for a Gaussian mixture, E-step and M-step in one pass over the data: what `gaussian_mixture.em` runs.
+
+Both forms give what the textbook form gives, and `None` instead where they would lose digits; the caller then takes
+the textbook form. Notation as in Bishop (2006), §9.2, with Λ = Σ⁻¹ the precision.
+
+* `Features` (small d, or diagonal covariances): log w + log N(x; m, Σ) is linear in the features (1, x_a, x_a x_b), and
+  N, Σ r x and Σ r x xᵀ are sums of the same features. So a sweep is two matrix products per block of points. The terms
+  cancel when clusters lie many standard deviations from the centre of the data; `enter` measures by how much.
+* `Differences` (large d): x − m once for each component, whitened by a triangular factor, and a symmetric product
+  around the *old* mean, Σ_new = Σ r (x − m)(x − m)ᵀ / N − δδᵀ with δ the step of the mean; no feature is formed.
+
+A sum with sample weights v counts the n-th point v_n times.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vaecourse.mixture_model import LOG_2PI, Mixture
+
+LARGEST_FEATURE_DIMENSION = 24  # full covariances: above it, d²/2 features a point cost more than they save
+STORED_BYTES = 2**28  # features up to 256 MiB are kept from sweep to sweep, larger ones are formed again
+BLOCK_BYTES = 2**19  # a block of points, its features and its responsibilities stay in the cache
+CANCELLATION = 1e6  # the largest sum of absolute terms: its rounding is 1e6 · 1.1e-16 ≈ 1e-10
+STEP = 1e2  # the largest step of a mean, in standard deviations, that Σ_new = … − δδᵀ may take
+NO_SHARE = 1e-200  # a component with less responsibility than this has none
+
+
+class Sweep(NamedTuple):
+    """The log-likelihood (nats) of the mixture before the sweep, the mixture and `enter`'s state after it."""
+
+    log_likelihood: float
+    mixture: Mixture
+    state: object
+
+
+def fast_form(x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
+    """The form that suits data of shape (n, d): `Features` or `Differences`."""
+    small = diagonal or x.shape[1] <= LARGEST_FEATURE_DIMENSION
+    return (Features if small else Differences)(x, sample_weights, diagonal, reg)
+
+
+class Features:
+    """Sweeps by two matrix products; see the module."""
+
+    def __init__(self, x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
+        n, d = x.shape
+        self.centre, self.diagonal, self.reg, self.sample_weights = (
+            x.mean(axis=0),
+            diagonal,
+            reg,
+            sample_weights,
+        )
+        self.x = x - self.centre
+        self.rows, self.columns = (np.arange(d), np.arange(d)) if diagonal else np.triu_indices(d)
+        count = 1 + d + len(self.rows)
+        size = max(256, BLOCK_BYTES // (8 * count))
+        self.blocks = [slice(begin, begin + size) for begin in range(0, n, size)]
+        self.stored = (
+            [self._features(block) for block in self.blocks] if 8 * n * count <= STORED_BYTES else None
+        )
+        farthest = np.abs(self.x).max(axis=0)
+        self.largest = np.concatenate([[1.0], farthest, farthest[self.rows] * farthest[self.columns]])
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
+    def enter(self, mixture: Mixture) -> np.ndarray | None:
+        """The coefficients, shape (k, features), whose product with the features is log w + log N(x; m, Σ)."""
+        weights, means, covariances = mixture
+        if not weights.all():
+            return None
+        m, d = means - self.centre, means.shape[1]
+        try:
+            if self.diagonal:
+                precisions = 1 / covariances
+                linear, quadratic = precisions * m, -0.5 * precisions
+                log_determinants = np.log(covariances).sum(axis=1)
+            else:
+                factors = np.linalg.cholesky(covariances)
+                whiten = np.linalg.inv(factors)
+                precisions = whiten.transpose(0, 2, 1) @ whiten
+                linear = (precisions @ m[:, :, None])[:, :, 0]
+                # ½ xᵀΛx = Σ_a ½Λ_aa x_a² + Σ_{a<b} Λ_ab x_a x_b
+                quadratic = precisions[:, self.rows, self.columns] * np.where(
+                    self.rows == self.columns, -0.5, -1
+                )
+                log_determinants = 2 * np.log(factors.diagonal(axis1=1, axis2=2)).sum(axis=1)
+        except np.linalg.LinAlgError:
+            return None
+        # log w − ½(d log 2π + log|Σ| + mᵀΛm) + (Λm)ᵀx − ½ xᵀΛx
+        constant = np.log(weights) - 0.5 * (d * LOG_2PI + log_determinants + (m * linear).sum(axis=1))
+        coefficients = np.concatenate([constant[:, None], linear, quadratic], axis=1)
+        # Σ |coefficient| · max |feature|: above it, the sum keeps too few digits. Written so that NaN fails.
+        return coefficients if (np.abs(coefficients) @ self.largest <= CANCELLATION).all() else None
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
+    def sweep(self, coefficients: np.ndarray) -> Sweep | None:
+        """E-step and M-step from the state that `enter` gave; None where digits would be lost."""
+        log_likelihood, moments = 0.0, np.zeros_like(coefficients)
+        for index, block in enumerate(self.blocks):
+            features = self.stored[index] if self.stored is not None else self._features(block)
+            v = None if self.sample_weights is None else self.sample_weights[block]
+            r, log_density = _softmax(coefficients @ features)
+            log_likelihood += log_density.sum() if v is None else log_density @ v
+            # Σ r · (1, x_a, x_a x_b)
+            moments += (r if v is None else r * v) @ features.T
+        totals = moments[:, 0]
+        if (totals < NO_SHARE).any():
+            return None
+        d = self.x.shape[1]
+        moments = moments[:, 1:] / totals[:, None]
+        means, second = moments[:, :d], moments[:, d:]
+        # Σ_k = Σ r x xᵀ / N − m mᵀ + reg I
+        second = (
+            second - means[:, self.rows] * means[:, self.columns] + self.reg * (self.rows == self.columns)
+        )
+        if self.diagonal:
+            covariances = second
+            if not (covariances > 0).all():
+                return None
+        else:
+            covariances = np.empty((len(totals), d, d))
+            covariances[:, self.rows, self.columns] = covariances[:, self.columns, self.rows] = second
+        after = Mixture(totals / totals.sum(), means + self.centre, covariances)
+        state = self.enter(after)
+        return None if state is None else Sweep(float(log_likelihood), after, state)
+
+    def _features(self, block: slice) -> np.ndarray:
+        """(1, x_a, x_a x_b) of a block of points, shape (features, points)."""
+        x = self.x[block].T
+        return np.concatenate([np.ones((1, x.shape[1])), x, x[self.rows] * x[self.columns]])
+
+
+class Differences:
+    """Sweeps by one whitening and one symmetric product for each component; see the module. Full covariances only."""
+
+    def __init__(self, x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
+        assert not diagonal
+        self.x, self.sample_weights, self.reg = x, sample_weights, reg
+        size = max(256, 2 * BLOCK_BYTES // (8 * x.shape[1]))
+        self.blocks = [slice(begin, begin + size) for begin in range(0, len(x), size)]
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
+    def enter(self, mixture: Mixture) -> tuple | None:
+        """The means, the transposed whitening matrices L⁻ᵀ and the logarithms of w / √|2πΣ|."""
+        weights, means, covariances = mixture
+        if not weights.all():
+            return None
+        try:
+            factors = np.linalg.cholesky(covariances)
+            whiten = np.ascontiguousarray(np.linalg.inv(factors).transpose(0, 2, 1))
+        except np.linalg.LinAlgError:
+            return None
+        # log w − ½ d log 2π − Σ log L_aa
+        log_determinants = np.log(factors.diagonal(axis1=1, axis2=2)).sum(axis=1)
+        return means, whiten, np.log(weights) - 0.5 * means.shape[1] * LOG_2PI - log_determinants
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
+    def sweep(self, state: tuple) -> Sweep | None:
+        """E-step and M-step from the state that `enter` gave; None where digits would be lost."""
+        means, whiten, constants = state
+        k, d = means.shape
+        log_likelihood, totals, steps, scatter = 0.0, np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+        for block in self.blocks:
+            x, v = self.x[block], None if self.sample_weights is None else self.sample_weights[block]
+            joint = np.empty((k, len(x)))
+            for j in range(k):
+                # log w + log N(x; m, Σ), with y = L⁻¹(x − m)
+                y = (x - means[j]) @ whiten[j]
+                joint[j] = constants[j] - 0.5 * np.einsum("na,na->n", y, y)
+            r, log_density = _softmax(joint)
+            log_likelihood += log_density.sum() if v is None else log_density @ v
+            r = r if v is None else r * v
+            totals += r.sum(axis=1)
+            roots = np.sqrt(r)
+            for j in range(k):
+                # Σ r (x − m) and Σ r (x − m)(x − m)ᵀ, as products with √r (x − m)
+                difference = (x - means[j]) * roots[j][:, None]
+                steps[j] += roots[j] @ difference
+                scatter[j] += difference.T @ difference
+        if (totals < NO_SHARE).any():
+            return None
+        steps /= totals[:, None]
+        covariances = scatter / totals[:, None, None] - steps[:, :, None] * steps[:, None, :]
+        covariances[:, np.arange(d), np.arange(d)] += self.reg
+        after = Mixture(totals / totals.sum(), means + steps, covariances)
+        state = self.enter(after)
+        # δᵀ Σ_new⁻¹ δ: how many standard deviations the mean went
+        if state is None or not (((steps[:, None, :] @ state[1]) ** 2).sum(axis=(1, 2)) <= STEP**2).all():
+            return None
+        return Sweep(float(log_likelihood), after, state)
+
+
+def _softmax(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Responsibilities (k, n), in place, and log densities (n,) from log w + log N, shape (k, n)."""
+    # log Σ exp(a) = max + log Σ exp(a − max)
+    largest = joint.max(axis=0)
+    joint -= largest
+    np.exp(joint, out=joint)
+    total = joint.sum(axis=0)
+    joint /= total
+    return joint, largest + np.log(total)
