@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from vaecourse import exercises, kl_divergence
+from vaecourse import exercises, gaussian_mixture, kl_divergence
 from vaecourse.exercises import answer, core, kinds, words
 
 ALL = {e.name: e for lesson in exercises.MODULES for e in exercises.of_lesson(lesson)}
@@ -756,6 +756,30 @@ def test_the_sweep_and_the_bic_agree_with_scikit_learn():
     plane = GaussianMixture(3, random_state=0).fit(points)
     value = plane.score_samples(points).sum()
     np.testing.assert_allclose(ALL["02/bic"].reference(value, 3, 2, len(points)), plane.bic(points))
+
+
+def test_the_mixture_on_a_line_agrees_with_the_package():
+    def ours(name, *given):
+        return ALL[f"02/{name}"].reference(*given)
+
+    rng = np.random.default_rng(1)
+    points = rng.normal(0, 3, 40)
+    line = rng.dirichlet([2, 2, 2]), rng.normal(0, 3, 3), rng.uniform(0.5, 2, 3)
+    mixture = gaussian_mixture.Mixture(line[0], line[1][:, None], line[2][:, None] ** 2)
+    r = gaussian_mixture.responsibilities(mixture, points)
+    np.testing.assert_allclose([ours("responsibilities", x, *line) for x in points], r, rtol=1e-9, atol=1e-15)
+    other = rng.dirichlet([1, 1, 1], len(points))
+    np.testing.assert_allclose(
+        ours("bound", points, *line, other), gaussian_mixture.bound(mixture, other, points)
+    )
+    new = gaussian_mixture.m_step(points, r, reg=0, diagonal=True)
+    found = [new.weights, new.means[:, 0], np.sqrt(new.covariances[:, 0])]
+    np.testing.assert_allclose(ours("m_step", points, r), found, rtol=1e-9)
+    np.testing.assert_allclose(ours("em_sweep", points, *line), found, rtol=1e-9)
+    plane = rng.normal(0, 1, (50, 2))
+    fitted = gaussian_mixture.Mixture([0.5, 0.5], [[0.0, 0.0], [1.0, 1.0]], [np.eye(2), 2 * np.eye(2)])
+    value = gaussian_mixture.log_likelihood(fitted, plane)
+    np.testing.assert_allclose(ours("bic", value, 2, 2, 50), gaussian_mixture.bic(fitted, plane))
 
 
 def test_a_repeated_case_runs_once_but_every_call_of_it_runs():
