@@ -158,7 +158,8 @@ def em(
     from that, and log p(X) may fall by a hair of the size of reg. `method` "textbook" runs `e_step` and `m_step` as they
     stand; "fast" gives the same numbers, and falls back to them for each sweep where it would lose digits.
     """
-    x, mixture = check_data(x), check_mixture(start, x)
+    x = check_data(x)
+    mixture = check_mixture(start, x)
     check_component_count(len(mixture.weights), len(x))
     v = None if sample_weights is None else check_sample_weights(sample_weights, len(x))
     if method not in ("fast", "textbook"):
@@ -168,7 +169,7 @@ def em(
             raise ValueError(f"{name} is {value}; it must be finite and not below zero.")
     form = fast_form(x, v, mixture.diagonal, reg) if method == "fast" else None
     state = form.enter(mixture) if form else None
-    log_likelihoods, converged = [], False
+    largest, log_likelihoods, converged = np.maximum(x.max(axis=0), -x.min(axis=0)), [], False
     while True:
         swept = form.sweep(state) if state is not None else None
         if swept is not None:
@@ -183,7 +184,7 @@ def em(
             converged = abs(value - log_likelihoods[-2]) < tolerance * (len(x) if v is None else v.sum())
         if converged or len(log_likelihoods) > iterations:
             return EMResult(mixture, np.array(log_likelihoods), bool(converged))
-        _refuse_collapse(after, x)
+        _refuse_collapse(after, largest)
         mixture = after
 
 
@@ -288,17 +289,17 @@ def _split(mixture: Mixture, k: int, step: float, ratio: float) -> Mixture:
 # Checks and small tools
 
 
-def _refuse_collapse(mixture: Mixture, x: np.ndarray) -> None:
-    """Raise `Collapsed` if a component's spread is no more than the rounding of the data or of its covariance."""
+def _refuse_collapse(mixture: Mixture, largest: np.ndarray) -> None:
+    """Raise `Collapsed` if a spread is no more than the rounding of the data (of size `largest`) or of the covariance."""
     epsilon, covariances = np.finfo(np.float64).eps, mixture.covariances
-    floor = (8 * epsilon * np.abs(x).max(axis=0)) ** 2
+    floor = (8 * epsilon * largest) ** 2
     if mixture.diagonal:
         flat = ~(covariances > floor).all(axis=1)
     else:
         # L_aa² is the variance of coordinate a once those before it are known
         left = np.array([_conditional_variances(covariance) for covariance in covariances])
         variances = covariances.diagonal(axis1=1, axis2=2)
-        flat = ~(left > np.maximum(floor, 8 * x.shape[1] * epsilon * variances)).all(axis=1)
+        flat = ~(left > np.maximum(floor, 8 * len(largest) * epsilon * variances)).all(axis=1)
     if flat.any():
         raise Collapsed(
             f"Component {flat.argmax()} (counted from 0) has collapsed: along some direction its points have no spread, "
