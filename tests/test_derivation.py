@@ -23,6 +23,8 @@ def test_the_chains_that_the_lessons_show_exist():
         "EVIDENCE_JENSEN",
         "ELBO_TWO_FORMS",
         "VAE_KL",
+        "EM_CLIMB",
+        "TOUCH",
     } < set(CHAINS)
 
 
@@ -117,3 +119,19 @@ def test_an_unknown_parameter_or_slider_is_named():
         derivation.evaluate(chains.GIBBS, six=0.5)
     with pytest.raises(ValueError, match="sliders must be parameters of GIBBS"):
         derivation.tabulate(chains.GIBBS, ("mean",))
+
+
+def test_a_sweep_in_the_derivation_is_a_sweep_of_the_package():
+    from vaecourse import gaussian_mixture as gm
+    from vaecourse.chains import gaussian_mixture as climb
+
+    lines = derivation.evaluate(climb.EM_CLIMB, weight=0.3, mean_1=-0.5, mean_2=1.5, sd=0.8)[:, 0]
+    before = gm.Mixture(np.array([0.3, 0.7]), np.array([[-0.5], [1.5]]), np.full((2, 1, 1), 0.64))
+    shares = gm.responsibilities(before, climb.POINTS)
+    after = gm.m_step(climb.POINTS, shares, reg=0.0)
+    expected = [
+        gm.log_likelihood(before, climb.POINTS),
+        gm.bound(after, shares, climb.POINTS),
+        gm.log_likelihood(after, climb.POINTS),
+    ]
+    np.testing.assert_allclose(lines[[0, 3, 6]], expected, rtol=1e-12)

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 from test_figures_vae import assert_no_text_overlaps
 
 from vaecourse import kl_divergence as kl
-from vaecourse.figures import kl_divergence, start_here, style
+from vaecourse.figures import gaussian_mixture, kl_divergence, start_here, style
 from vaecourse.symbols import P_COLOUR, Q_COLOUR, SYMBOLS, table
 
 X = np.linspace(-4, 4, 200)
@@ -65,6 +65,13 @@ DRAWN = {
     "course_map": lambda: start_here.course_map({"00", "01"}),
     "area": lambda: start_here.area(X, P, -1, 1, 0.683),
     "running_mean": lambda: start_here.running_mean([10, 100], [3.4, 3.5], [0.5, 0.2], 3.5),
+    "mixture histogram": lambda: gaussian_mixture.histogram(np.linspace(-4, 4, 11), np.ones(10) / 8, X, {"one": P, "two": Q}),
+    "by_hand": lambda: gaussian_mixture.by_hand(np.arange(3.0), {"sweep 0": [P, Q], "sweep 1": [P, Q]}, X, [[0, 0.5, 1]] * 2),
+    "climb": lambda: gaussian_mixture.climb([-9, -5, -4], [-9, -5, -4], [-6, -4.5]),
+    "ellipses": lambda: gaussian_mixture.ellipses(
+        np.arange(8.0).reshape(4, 2), np.eye(2)[[0, 0, 1, 1]], np.zeros((2, 2)), np.stack([np.eye(2)] * 2), ("a (cm)", "b (cm)")),
+    "error_curve": lambda: gaussian_mixture.error_curve([1, 2, 4, 8, 16], {"one": [0.1, 0.05, 0.01, 0.002, 0.001]}),
+    "choice": lambda: gaussian_mixture.choice([1, 2, 3], [-9.0, -5.0, -4.9], [30.0, 20.0, 25.0]),
     "histogram": lambda: start_here.histogram(np.linspace(-4, 4, 11), np.ones(10) / 8, X, P),
 }  # fmt: skip
 
@@ -81,6 +88,19 @@ def test_p_and_q_have_their_colours_and_lines():
         assert (p.get_color(), p.get_linestyle()) == (P_COLOUR, "-")
         assert (q.get_color(), q.get_linestyle()) == (Q_COLOUR, "--")
         np.testing.assert_array_equal(q.get_ydata(), Q)
+
+
+def test_ellipses_have_the_widths_of_the_covariance():
+    covariance = np.diag([4.0, 1.0])
+    axes = gaussian_mixture.ellipses(np.zeros((1, 2)), np.ones((1, 1)), [[0, 0]], [covariance], ("a", "b"))
+    sizes = sorted((ellipse.width, ellipse.height, round(ellipse.angle) % 180) for ellipse in axes.patches)
+    assert sizes == [(4.0, 2.0, 0), (8.0, 4.0, 0)]
+
+
+def test_the_smallest_bic_is_marked():
+    _, axes = gaussian_mixture.choice([1, 2, 3], [-9.0, -5.0, -4.9], [30.0, 20.0, 25.0])
+    marked = axes.lines[-1]
+    assert (marked.get_xdata()[0], marked.get_ydata()[0]) == (2, 20.0)
 
 
 def test_estimates_are_drawn_with_two_standard_errors():
