@@ -18,7 +18,7 @@ import numpy as np
 
 from vaecourse.mixture_model import LOG_2PI, Mixture
 
-LARGEST_FEATURE_DIMENSION = 24  # full covariances: above it, d²/2 features a point cost more than they save
+LARGEST_FEATURE_DIMENSION = 32  # full covariances: above it, d²/2 features a point cost more than they save
 STORED_BYTES = 2**28  # features up to 256 MiB are kept from sweep to sweep, larger ones are formed again
 BLOCK_BYTES = 2**19  # a block of points, its features and its responsibilities stay in the cache
 CANCELLATION = 1e6  # the largest sum of absolute terms: its rounding is 1e6 · 1.1e-16 ≈ 1e-10
@@ -51,15 +51,15 @@ class Features:
             reg,
             sample_weights,
         )
-        self.x = x - self.centre
+        self.x = np.ascontiguousarray((x - self.centre).T)  # one row per coordinate
         self.rows, self.columns = (np.arange(d), np.arange(d)) if diagonal else np.triu_indices(d)
         count = 1 + d + len(self.rows)
-        size = max(256, BLOCK_BYTES // (8 * count))
+        size = max(1024, BLOCK_BYTES // (8 * count))
         self.blocks = [slice(begin, begin + size) for begin in range(0, n, size)]
         self.stored = (
             [self._features(block) for block in self.blocks] if 8 * n * count <= STORED_BYTES else None
         )
-        farthest = np.abs(self.x).max(axis=0)
+        farthest = np.maximum(self.x.max(axis=1), -self.x.min(axis=1))
         self.largest = np.concatenate([[1.0], farthest, farthest[self.rows] * farthest[self.columns]])
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
@@ -106,7 +106,7 @@ class Features:
         totals = moments[:, 0]
         if (totals < NO_SHARE).any():
             return None
-        d = self.x.shape[1]
+        d = len(self.x)
         moments = moments[:, 1:] / totals[:, None]
         means, second = moments[:, :d], moments[:, d:]
         # Σ_k = Σ r x xᵀ / N − m mᵀ + reg I
@@ -126,7 +126,7 @@ class Features:
 
     def _features(self, block: slice) -> np.ndarray:
         """(1, x_a, x_a x_b) of a block of points, shape (features, points)."""
-        x = self.x[block].T
+        x = self.x[:, block]
         return np.concatenate([np.ones((1, x.shape[1])), x, x[self.rows] * x[self.columns]])
 
 
@@ -136,7 +136,7 @@ class Differences:
     def __init__(self, x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
         assert not diagonal
         self.x, self.sample_weights, self.reg = x, sample_weights, reg
-        size = max(256, 2 * BLOCK_BYTES // (8 * x.shape[1]))
+        size = max(1024, 2 * BLOCK_BYTES // (8 * x.shape[1]))
         self.blocks = [slice(begin, begin + size) for begin in range(0, len(x), size)]
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
