@@ -22,6 +22,9 @@ LARGEST_FEATURE_DIMENSION = 32  # full covariances: above it, d²/2 features a p
 STORED_BYTES = 2**28  # features up to 256 MiB are kept from sweep to sweep, larger ones are formed again
 BLOCK_BYTES = 2**19  # a block of points, its features and its responsibilities stay in the cache
 CANCELLATION = 1e6  # the largest sum of absolute terms: its rounding is 1e6 · 1.1e-16 ≈ 1e-10
+SMALLEST_LOG = (
+    -600.0
+)  # exp(−600) ≈ 1e-261 stands for all below: subnormal numbers would slow the products fourfold
 STEP = 1e2  # the largest step of a mean, in standard deviations, that Σ_new = … − δδᵀ may take
 NO_SHARE = 1e-200  # a component with less responsibility than this has none
 
@@ -195,7 +198,10 @@ def _softmax(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # log Σ exp(a) = max + log Σ exp(a − max)
     largest = joint.max(axis=0)
     joint -= largest
+    np.maximum(joint, SMALLEST_LOG, out=joint)
     np.exp(joint, out=joint)
     total = joint.sum(axis=0)
-    joint /= total
-    return joint, largest + np.log(total)
+    joint *= 1 / total
+    np.log(total, out=total)
+    total += largest
+    return joint, total

@@ -169,7 +169,8 @@ def em(
             raise ValueError(f"{name} is {value}; it must be finite and not below zero.")
     form = fast_form(x, v, mixture.diagonal, reg) if method == "fast" else None
     state = form.enter(mixture) if form else None
-    largest, log_likelihoods, converged = np.maximum(x.max(axis=0), -x.min(axis=0)), [], False
+    largest = np.abs(np.ascontiguousarray(x.T)).max(axis=1)
+    log_likelihoods, converged = [], False
     while True:
         swept = form.sweep(state) if state is not None else None
         if swept is not None:
@@ -297,7 +298,10 @@ def _refuse_collapse(mixture: Mixture, largest: np.ndarray) -> None:
         flat = ~(covariances > floor).all(axis=1)
     else:
         # L_aa² is the variance of coordinate a once those before it are known
-        left = np.array([_conditional_variances(covariance) for covariance in covariances])
+        try:
+            left = np.linalg.cholesky(covariances).diagonal(axis1=1, axis2=2) ** 2
+        except np.linalg.LinAlgError:
+            left = np.array([_conditional_variances(covariance) for covariance in covariances])
         variances = covariances.diagonal(axis1=1, axis2=2)
         flat = ~(left > np.maximum(floor, 8 * len(largest) * epsilon * variances)).all(axis=1)
     if flat.any():

@@ -1,6 +1,6 @@
 """Milliseconds per sweep of EM: scikit-learn's GaussianMixture and ours in turn in one run, and the limit of both.
 
-    python tests/benchmarks/gaussian_mixture.py [--rounds 7] [--sweeps 20] [--threads 2] [--only 0 1 2]
+    python tests/benchmarks/gaussian_mixture.py [--rounds 7] [--sweeps 50] [--threads 2] [--only 0 1 2]
 
 Both start from the same mixture, run the same number of sweeps with their checks, and must end at the same parameters
 (the largest difference is printed, relative to the largest entry of each). A round times one after the other; the
@@ -20,7 +20,7 @@ parser = argparse.ArgumentParser(
     description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
 )
 parser.add_argument("--rounds", type=int, default=7)
-parser.add_argument("--sweeps", type=int, default=20)
+parser.add_argument("--sweeps", type=int, default=50)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--only", type=int, nargs="*", help="which rows of the table, counted from 0")
 options = parser.parse_args()
