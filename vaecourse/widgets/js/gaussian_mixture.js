@@ -6,7 +6,7 @@ import { choice, drag, frames, grip, INK, make, mark, road, say, sharp, ticks } 
 const TRAITS = ["means", "step"];
 const MOST = 6, LAST = 200; // components; steps (E and M counted apart)
 const WINDOW = 8; // steps in sight
-const PAD = { left: 50, right: 10, top: 24, bottom: 38 }, HIGH = 400, SIDE = { left: 76, right: 12, top: 24, bottom: 38 }, LOW = 290;
+const PAD = { left: 50, right: 10, top: 24, bottom: 38 }, HIGH = 400, SIDE = { left: 76, right: 12, top: 32, bottom: 38 }, LOW = 290;
 const BUDGET = 4; // ms of a frame for EM itself: while a hand drags, a long run may be shown a few steps short
 const GLIDE = 250, PACE = [700, 160]; // ms: an ellipse on its way; a step of play, at first and later
 const SETTLED = 1e-6; // nats that a sweep gains when EM has come to rest
