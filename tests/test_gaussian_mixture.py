@@ -433,6 +433,8 @@ X = np.random.default_rng(0).normal(size=(20, 2))
         (lambda: gm.bound(TWO, np.ones((20, 1)), X), "responsibilities have shape"),
         (lambda: gm.kmeans(X, X[:, :1]), "centres has 1 columns"),
         (lambda: gm.kmeans(X[:2], X), "k is 20 for 2 points"),
+        (lambda: gm.kmeans(X, X[:2], iterations=-1), "iterations is -1"),
+        (lambda: gm.m_step(X, np.full((20, 2), 0.5), reg=-1), "reg is -1"),
         (lambda: gm.fit_to_density(stats.norm.logpdf, 2, [0, 0.5, 1]), "integrates to"),
         (lambda: gm.fit_to_density(stats.norm.logpdf, 2, [1, 0]), "rising"),
         (lambda: gm.fit_to_density(lambda t: np.full(3, np.nan), 2, [0, 1, 2]), "finite or −∞"),

@@ -23,6 +23,7 @@ from vaecourse.mixture_model import (
     check_component_count,
     check_data,
     check_mixture,
+    check_not_negative,
     check_sample_weights,
     log_density,
     log_joint,
@@ -105,6 +106,7 @@ def m_step(x, responsibilities, reg: float = 1e-6, diagonal: bool = False, sampl
     mean and covariance of all the data: it stays finite, and EM never brings it back.
     """
     x = check_data(x)
+    check_not_negative("reg", reg)
     r = _responsibilities(responsibilities, len(x))
     v = np.ones(len(x)) if sample_weights is None else check_sample_weights(sample_weights, len(x))
     r = r * v[:, None]
@@ -165,8 +167,7 @@ def em(
     if method not in ("fast", "textbook"):
         raise ValueError(f'method is {method!r}; it is "fast" or "textbook".')
     for name, value in (("iterations", iterations), ("tolerance", tolerance), ("reg", reg)):
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name} is {value}; it must be finite and not below zero.")
+        check_not_negative(name, value)
     form = fast_form(x, v, mixture.diagonal, reg) if method == "fast" else None
     state = form.enter(mixture) if form else None
     largest = np.abs(np.ascontiguousarray(x.T)).max(axis=1)
@@ -195,6 +196,7 @@ def start(x, k: int, rng: np.random.Generator, reg: float = 1e-6, diagonal: bool
     The covariance is that of the points around their nearest mean, plus `reg` on every variance.
     """
     x = check_data(x)
+    check_not_negative("reg", reg)
     means = spread_centres(x, k, rng)
     rest = x - means[squared_distances(x, means).argmin(axis=1)]
     covariance = rest.T @ rest / len(x) + reg * np.eye(x.shape[1])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaecourse.mixture_model import check_component_count, check_data
+from vaecourse.mixture_model import check_component_count, check_data, check_not_negative
 
 
 class KMeansResult(NamedTuple):
@@ -27,6 +27,7 @@ def kmeans(x, centres, iterations: int = 100) -> KMeansResult:
     """
     x, centres = check_data(x), check_data(centres, "centres").copy()
     check_component_count(len(centres), len(x))
+    check_not_negative("iterations", iterations)
     if centres.shape[1] != x.shape[1]:
         raise ValueError(
             f"centres has {centres.shape[1]} columns and x has {x.shape[1]}; they must be equal."

@@ -151,3 +151,9 @@ def check_component_count(k: int, n: int) -> None:
     """Refuse a number of components below 1, above the number of points, or not whole."""
     if not isinstance(k, Integral) or not 1 <= k <= n:
         raise ValueError(f"k is {k} for {n} point{'s' * (n != 1)}; it must be a whole number from 1 to {n}.")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Refuse a number below zero, NaN or infinity."""
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} is {value}; it must be finite and not below zero.")
