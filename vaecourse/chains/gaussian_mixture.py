@@ -77,7 +77,7 @@ EM_CLIMB = Chain(
     steps=(
         Step(r"\sum_n \ln \sum_k " + _INNER, "marginalize: add over the label k", lambda s: _evidence(s.before)),
         Step(r"\sum_n \ln \sum_k r_{nk}\,\frac{" + _INNER + r"}{r_{nk}}", "multiply by r/r = 1", lambda s: s.log_average(s.before)),
-        Step(r"\sum_n \sum_k r_{nk}\,\ln\frac{" + _INNER + r"}{r_{nk}}", "E-step: the fraction is the same for every k, so Jensen loses nothing",
+        Step(r"\sum_n \sum_k r_{nk}\,\ln\frac{" + _INNER + r"}{r_{nk}}", "E-step: r = w N/p, so the fraction is p(xₙ) for every k; average of a constant",
              lambda s: s.bound(s.before)),
         Step(r"\sum_n \sum_k r_{nk}\,\ln\frac{" + _OUTER + r"}{r_{nk}}", "M-step: the primed parameters are the best for this sum",
              lambda s: s.bound(s.after), "<="),
@@ -107,7 +107,7 @@ TOUCH = Chain(
              lambda s: (np.exp(s.log_r) * (s.before - _log_posterior(s))).sum(axis=(1, 2))),
         Step(r"\sum_n \sum_k r_{nk} \left[\ln\frac{" + _INNER + r"}{r_{nk}} + \ln\frac{r_{nk}}{p(k|x_n)}\right]", "multiply and divide by r; log of a product",
              lambda s: (np.exp(s.log_r) * ((s.before - s.log_r) + (s.log_r - _log_posterior(s)))).sum(axis=(1, 2))),
-        Step(r"\sum_n \sum_k r_{nk} \ln\frac{" + _INNER + r"}{r_{nk}} + \sum_n \mathrm{KL}\bigl(r_n\,\|\,p(k|x_n)\bigr)", "linearity, definition of KL",
+        Step(r"\sum_n \sum_k r_{nk} \ln\frac{" + _INNER + r"}{r_{nk}} + \sum_n \mathrm{KL}\bigl(r_n\,\|\,p(k|x_n)\bigr)", "linearity, then definition of KL",
              lambda s: s.bound(s.before) + _divergence(s),
              parts=(Part("bound", lambda s: s.bound(s.before), P_COLOUR), Part("KL of the shares", lambda s: _divergence(s), Q_COLOUR))),
     ),
