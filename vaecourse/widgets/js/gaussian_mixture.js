@@ -1,7 +1,8 @@
 // EM under the hand: points coloured by responsibility, ellipses, and the bound that touches and is lifted.
+import { make } from "./elements.js";
 import { advance, begin, between, drawMeans, factor, farthest, mixColours, run, startAt, touches } from "./em_math.js";
 import { format, ladder } from "./kl_math.js";
-import { choice, drag, frames, grip, INK, make, mark, road, say, sharp, ticks } from "./kl_view.js";
+import { choice, drag, repaint, grip, INK, mark, road, say, sharp, ticks } from "./kl_view.js";
 
 const TRAITS = ["means", "step"];
 const MOST = 6, LAST = 200; // components; steps (E and M counted apart)
@@ -471,7 +472,7 @@ function render({ model, el }) {
       paint.soon();
       describe();
     }, describe);
-  const paint = frames(root, draw);
+  const paint = repaint(root, draw);
   paint.soon();
   describe();
   return () => {

@@ -1,6 +1,7 @@
 // Two discrete distributions under the hand, side by side for every outcome; below each outcome its term of the KL.
+import { make } from "./elements.js";
 import { discrete, format, ladder, reweigh, terms } from "./kl_math.js";
-import { choice, drag, fillHatched, frames, grip, INK, make, mark, meters, road, say, sharp, ticks, UNITS } from "./kl_view.js";
+import { choice, drag, fillHatched, repaint, grip, INK, mark, meters, road, say, sharp, ticks, UNITS } from "./kl_view.js";
 
 const TRAITS = ["p", "q", "labels", "unit", "direction"];
 const LEFT = 50, RIGHT = 12, TOP = 14, HIGH = 262, FLOOR = 234, LOW = 176; // CSS pixels; the outcomes' names stand below FLOOR
@@ -278,7 +279,7 @@ function render({ model, el }) {
     paint.soon();
     describe();
   }, describe);
-  const paint = frames(stage, draw);
+  const paint = repaint(stage, draw);
   furnish();
   paint.soon();
   describe();

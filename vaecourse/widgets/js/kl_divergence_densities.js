@@ -1,6 +1,7 @@
 // Two densities under the hand: p with one peak or two, q one Gaussian; below them the integrand whose area is the KL.
+import { make } from "./elements.js";
 import { bestForward, bestReverse, divergences, format, integrand, ladder, logDensity, logGaussian, PEAK } from "./kl_math.js";
-import { choice, drag, fillHatched, frames, grip, INK, make, mark, meters, road, say, sharp, ticks, UNITS } from "./kl_view.js";
+import { choice, drag, fillHatched, repaint, grip, INK, mark, meters, road, say, sharp, ticks, UNITS } from "./kl_view.js";
 
 const TRAITS = ["p_weights", "p_means", "p_sds", "q_mean", "q_sd", "unit", "direction"];
 const LEFT = 50, RIGHT = 12, TOP = 12, HIGH = 244, FLOOR = 235, LOW = 176, FOOT = 22; // CSS pixels
@@ -330,7 +331,7 @@ function render({ model, el }) {
       paint.soon();
       describe();
     }, describe);
-  const paint = frames(stage, draw);
+  const paint = repaint(stage, draw);
   paint.soon();
   describe();
   return () => {

@@ -1,16 +1,10 @@
-// What the two KL widgets share: elements, a sharp canvas, hatching, switches, the two meters, and the road to Python.
+// What the widgets with handles on a canvas share: elements, a sharp canvas, hatching, switches, the two meters, and the road to Python.
+import { make } from "./elements.js";
 import { format, ladder } from "./kl_math.js";
 
 export const INK = { p: "#0072B2", q: "#D55E00", above: "#009E73", below: "#CC79A7", text: "#555", line: "#e6e6e6", axis: "#888" };
 export const UNITS = { nats: { scale: 1, log: "ln" }, bits: { scale: 1 / Math.LN2, log: "log₂" } };
 const REST = 120; // ms without movement before Python hears of it
-
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 // Write only what has changed: the browser lays out again whatever is written, the same text too.
 export function say(element, text) {
@@ -167,7 +161,7 @@ export function road(model, names, values, received, rested) {
 }
 
 // Draw at most once per frame; and again when the width of `element` changes.
-export function frames(element, draw) {
+export function repaint(element, draw) {
   let waiting = 0;
   const soon = () => {
     waiting ||= requestAnimationFrame(() => {
