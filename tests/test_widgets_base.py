@@ -12,7 +12,13 @@ _TOP = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILIN
 
 
 def test_there_is_a_view_for_every_widget():
-    assert {"derivation.js", "latent_space.js", "prediction.js", "start_here.js", "gaussian_mixture.js"} < set(VIEWS)
+    assert {
+        "derivation.js",
+        "latent_space.js",
+        "prediction.js",
+        "start_here.js",
+        "gaussian_mixture.js",
+    } < set(VIEWS)
 
 
 @pytest.mark.parametrize("view", VIEWS)
