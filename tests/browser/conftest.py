@@ -71,6 +71,26 @@ class WidgetPage:
         """Set the trait `name` as if Python had set it."""
         self.page.evaluate("([i, name, value]) => host.views[i].model.set(name, value)", [index, name, value])
 
+    def sent_at_rest(self, drag, rest: int = 400) -> dict:
+        """Do `drag()` and return what the first widget sent last; assert that it sends only once the hand rests.
+
+        A stall of the test machine may count as a rest in the middle of a drag; a pointer event never does.
+        """
+        self.page.evaluate(
+            """() => { const model = host.views[0].model, save = model.save_changes.bind(model);
+            [window.moves, window.saves] = [[], []];
+            window.addEventListener("pointermove", () => moves.push(performance.now()), true);
+            model.save_changes = () => { saves.push(performance.now()); save(); }; }"""
+        )
+        drag()
+        self.page.wait_for_timeout(rest)
+        moves, saves = self.page.evaluate("moves"), self.page.evaluate("saves")
+        assert len(moves) > 10 and saves
+        for save in saves:
+            assert save - max(move for move in moves if move < save) >= 115
+        assert sum(save > max(moves) for save in saves) == 1
+        return self.saved()[-1]
+
     def clean_up(self, index: int = 0) -> None:
         """Do what a notebook does when the cell runs again: clean up, and remove the element."""
         self.page.evaluate("i => host.cleanUp(i)", index)

@@ -21,14 +21,16 @@ def test_a_drag_moves_the_picture_and_python_hears_of_it_once(widget_page):
     slider = opened.view().locator("[data-handle]").nth(1)
     before = opened.view().locator("canvas").get_attribute("aria-label")
     box = slider.bounding_box()
-    opened.page.mouse.move(box["x"] + 0.47 * box["width"], box["y"] + box["height"] / 2)
-    opened.page.mouse.down()
-    for step in range(12):
-        opened.page.mouse.move(box["x"] + (0.47 - 0.035 * step) * box["width"], box["y"] + box["height"] / 2)
-    assert opened.saved() == []
-    opened.page.mouse.up()
-    opened.page.wait_for_timeout(400)
-    assert len(opened.saved()) == 1 and opened.saved()[0]["sd"] < 0.4
+    mouse, y = opened.page.mouse, box["y"] + box["height"] / 2
+
+    def drag():
+        mouse.move(box["x"] + 0.47 * box["width"], y)
+        mouse.down()
+        for step in range(12):
+            mouse.move(box["x"] + (0.47 - 0.035 * step) * box["width"], y)
+        mouse.up()
+
+    assert opened.sent_at_rest(drag)["sd"] < 0.4
     said = opened.view().locator("canvas").get_attribute("aria-label")
     assert said != before and "height at the top" in said
     assert opened.errors == []
