@@ -1,0 +1,6 @@
+"""For every property of every exercise an answer that a learner might write, and that the property must catch."""
+
+from . import gaussian_mixture, kl_divergence, latent_space, start_here, vae
+
+LESSONS = (start_here, kl_divergence, gaussian_mixture, vae, latent_space)
+WRONG = {name: answers for lesson in LESSONS for name, answers in lesson.WRONG.items()}
