@@ -2,8 +2,9 @@
 import { figure, keyStep, make } from "./elements.js";
 
 // makeSlider({ name, label, low, high, step, value, signal, onMove }) returns { element, set(value) }.
-// `name` is what is shown, `label` what a screen reader says; `onMove(value)` hears the hand, and not `set`.
-export function makeSlider({ name, label, low, high, step = 0.02, key = 0.1, value = 0, signal, onMove }) {
+// `name` is what is shown, `label` what a screen reader says; `onMove(value)` hears the hand, and not `set`. `shows` turns
+// a value into the number beside the slider.
+export function makeSlider({ name, label, low, high, step = 0.02, key = 0.1, value = 0, shows = figure, signal, onMove }) {
   const input = make("input", {
     type: "range", min: low, max: high, step, "aria-label": label, "data-handle": "slider",
   });
@@ -14,7 +15,7 @@ export function makeSlider({ name, label, low, high, step = 0.02, key = 0.1, val
     if (next === shown) return;
     shown = next;
     input.value = next;
-    output.textContent = figure(next);
+    output.textContent = shows(next);
   };
   const move = next => {
     set(next);
