@@ -2,7 +2,7 @@
 import { make } from "./elements.js";
 import { advance, begin, between, drawMeans, factor, farthest, mixColours, run, startAt, touches } from "./em_math.js";
 import { format, ladder } from "./kl_math.js";
-import { choice, drag, repaint, grip, INK, mark, road, say, sharp, ticks } from "./kl_view.js";
+import { choice, drag, gridLines, repaint, grip, INK, mark, road, say, sharp, ticks } from "./kl_view.js";
 
 const TRAITS = ["means", "step"];
 const MOST = 6, LAST = 200; // components; steps (E and M counted apart)
@@ -229,25 +229,6 @@ function render({ model, el }) {
   }
 
   // The picture on the left: data, ellipses, starts
-  function axes(context, box, high, xs, ys, wide) {
-    [context.lineWidth, context.strokeStyle, context.fillStyle] = [1, INK.line, INK.text];
-    [context.textAlign, context.textBaseline] = ["right", "middle"];
-    for (const [top, text] of ys) {
-      context.beginPath();
-      context.moveTo(box.left, top);
-      context.lineTo(wide - box.right, top);
-      context.stroke();
-      context.fillText(text, box.left - 6, top);
-    }
-    [context.textAlign, context.textBaseline] = ["center", "top"];
-    for (const [left, text] of xs) {
-      context.beginPath();
-      context.moveTo(left, box.top);
-      context.lineTo(left, high - box.bottom);
-      context.stroke();
-      context.fillText(text, left, high - box.bottom + 5);
-    }
-  }
   function ellipse(context, mixture, j, radius) {
     const [a, b, c] = factor(...mixture.covariances.slice(3 * j, 3 * j + 3));
     context.beginPath();
@@ -259,7 +240,7 @@ function render({ model, el }) {
   }
   function drawPoints(mixture, step) {
     const context = sharp(points, width, HIGH);
-    axes(context, PAD, HIGH, ticks(...view.x, Math.max(3, width / 90)).map(([v, text]) => [toX(v), text]), ticks(...view.y, 6).map(([v, text]) => [toY(v), text]), width);
+    gridLines(context, PAD, HIGH, ticks(...view.x, Math.max(3, width / 90)).map(([v, text]) => [toX(v), text]), ticks(...view.y, 6).map(([v, text]) => [toY(v), text]), width);
     [context.textAlign, context.textBaseline] = ["left", "alphabetic"];
     context.fillText(nameY, 6, 14);
     context.textAlign = "right";
@@ -336,7 +317,7 @@ function render({ model, el }) {
     const gap = leftOf(1) - leftOf(0);
     context.fillStyle = "#f3f3f3"; // the M steps
     for (let s = begun + 1; s <= end; s++) if (s % 2 === 0) context.fillRect(leftOf(s - 1), SIDE.top, gap, floor - SIDE.top);
-    axes(context, SIDE, LOW, [], ticks(lo, hi, 5).map(([value, text]) => [topOf(value), text]), wide);
+    gridLines(context, SIDE, LOW, [], ticks(lo, hi, 5).map(([value, text]) => [topOf(value), text]), wide);
     [context.textAlign, context.textBaseline] = ["left", "alphabetic"];
     context.fillText("nats", 6, 14);
     context.textAlign = "right";

@@ -186,3 +186,24 @@ export function ticks(lo, hi, count) {
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return Array.from({ length: last - first + 1 }, (_, i) => [(first + i) * step, format((first + i) * step, decimals)]);
 }
+
+// Pale lines with their numbers: `xs` and `ys` are [pixel, text], `box` the margins { left, right, top, bottom }.
+export function gridLines(context, box, high, xs, ys, wide) {
+  [context.lineWidth, context.strokeStyle, context.fillStyle] = [1, INK.line, INK.text];
+  [context.textAlign, context.textBaseline] = ["right", "middle"];
+  for (const [top, text] of ys) {
+    context.beginPath();
+    context.moveTo(box.left, top);
+    context.lineTo(wide - box.right, top);
+    context.stroke();
+    context.fillText(text, box.left - 6, top);
+  }
+  [context.textAlign, context.textBaseline] = ["center", "top"];
+  for (const [left, text] of xs) {
+    context.beginPath();
+    context.moveTo(left, box.top);
+    context.lineTo(left, high - box.bottom);
+    context.stroke();
+    context.fillText(text, left, high - box.bottom + 5);
+  }
+}
