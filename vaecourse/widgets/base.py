@@ -37,6 +37,14 @@ def bundle(module: str) -> str:
     return "\n".join(done.values())
 
 
+def checked(function, *arguments):
+    """Call a check for a trait: its sentence, as the error that makes traitlets keep the old value."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        raise traitlets.TraitError(str(error)) from None
+
+
 class BrowserWidget(anywidget.AnyWidget):
     """A view drawn in the browser, with a picture and a sentence for every place that runs no JavaScript.
 

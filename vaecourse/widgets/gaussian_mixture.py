@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from vaecourse import gaussian_mixture as gm
 from vaecourse.symbols import BLUE, GREEN, ORANGE, P_COLOUR, PURPLE, Q_COLOUR, SKY, VERMILION
 from vaecourse.validation import finite
-from vaecourse.widgets.base import JS, BrowserWidget, bundle
+from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of the components, in order
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -88,11 +88,11 @@ class EMExplorer(BrowserWidget):
 
     @traitlets.validate("means")
     def _check_means(self, proposal):
-        return _checked(_means, proposal.value, len(self._x))
+        return checked(_means, proposal.value, len(self._x))
 
     @traitlets.validate("step")
     def _check_step(self, proposal):
-        return _checked(_steps, proposal.value)
+        return checked(_steps, proposal.value)
 
     def states(self) -> list[EMState]:
         """Return the start and what EM holds after each of the `step` steps: E, M, E, M, ..."""
@@ -241,11 +241,3 @@ def _draw(x: np.ndarray, k: int, seed: int) -> np.ndarray:
     """`k` points of x, no two at one place if there are as many places."""
     places = np.unique(x, axis=0)
     return np.random.default_rng(seed).choice(places, k, replace=len(places) < k)
-
-
-def _checked(function, *arguments):
-    """Call a check for a trait: its sentence, as the error that makes traitlets keep the old value."""
-    try:
-        return function(*arguments)
-    except ValueError as error:
-        raise traitlets.TraitError(str(error)) from None

@@ -12,7 +12,7 @@ from scipy.special import rel_entr
 from vaecourse import kl_divergence as kl
 from vaecourse.symbols import BLACK, GREEN, P_COLOUR, P_LINE, PURPLE, Q_COLOUR, Q_LINE
 from vaecourse.validation import finite, positive, probabilities, same_length
-from vaecourse.widgets.base import JS, BrowserWidget, bundle
+from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked
 
 WIDEST = 1e3  # means and standard deviations that one picture can still show beside each other
 MOST = 30  # outcomes
@@ -79,14 +79,6 @@ def _outcomes(p, q, labels) -> tuple[list[float], list[float], list[str]]:
 
 def _amount(nats: float, unit: str) -> str:
     return "+∞" if np.isinf(nats) else f"{kl.bits(nats) if unit == 'bits' else nats:.3f} {unit}"
-
-
-def _checked(function, *arguments):
-    """Call a check for a trait: its sentence, as the error that makes traitlets keep the old value."""
-    try:
-        return function(*arguments)
-    except ValueError as error:
-        raise traitlets.TraitError(str(error)) from None
 
 
 class _Explorer(BrowserWidget):
@@ -160,13 +152,13 @@ class DensityExplorer(_Explorer):
     def _check_p(self, proposal):
         parts = {name: getattr(self, name) for name in ("p_means", "p_sds", "p_weights")}
         parts[proposal.trait.name] = proposal.value
-        checked = _checked(_peaks, *parts.values())
-        return checked[list(parts).index(proposal.trait.name)]
+        found = checked(_peaks, *parts.values())
+        return found[list(parts).index(proposal.trait.name)]
 
     @traitlets.validate("q_mean", "q_sd")
     def _check_q(self, proposal):
         name = proposal.trait.name
-        return _checked(_number, _located if name == "q_mean" else _wide, name, proposal.value)
+        return checked(_number, _located if name == "q_mean" else _wide, name, proposal.value)
 
     def _log_p(self, x) -> np.ndarray:
         return kl.mixture_log_density(x, self.p_weights, self.p_means, self.p_sds)
@@ -258,8 +250,8 @@ class BarExplorer(_Explorer):
     def _check(self, proposal):
         parts = {name: getattr(self, name) for name in ("p", "q", "labels")}
         parts[proposal.trait.name] = proposal.value
-        checked = _checked(_outcomes, *parts.values())
-        return checked[list(parts).index(proposal.trait.name)]
+        found = checked(_outcomes, *parts.values())
+        return found[list(parts).index(proposal.trait.name)]
 
     def divergences(self) -> tuple[float, float]:
         return float(kl.categorical(self.p, self.q)), float(kl.categorical(self.q, self.p))
