@@ -1,0 +1,233 @@
+"""One posterior five ways: a coin by conjugacy, quadrature, Laplace, a variational Gaussian and Markov chain Monte Carlo.
+
+All but the first see only the joint density of tosses and θ, and count how often they ask for it. They work in the
+log-odds η = log(θ/(1 − θ)), which run over the whole line, so that a Gaussian fits. Logarithms are in nats. Sources:
+C. Bishop, "Pattern Recognition and Machine Learning" (2006), §4.4 (Laplace), §10.1 (variational), §11.2 (Metropolis);
+M. Opper and C. Archambeau, "The variational Gaussian approximation revisited" (2009), for its gradient.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betaln, expit, log_expit, logit, xlog1py, xlogy
+
+from vaecourse.bayesian_inference import (
+    Beta,
+    beta_log_density,
+    beta_log_evidence,
+    beta_posterior,
+    check_beta,
+    count,
+)
+from vaecourse.kl_divergence import LOG_2PI, gaussian_log_density
+from vaecourse.metropolis import metropolis
+
+
+class Coin(NamedTuple):
+    """The tosses, and the prior of the chance of heads."""
+
+    heads: int
+    tails: int
+    prior: Beta = Beta(1.0, 1.0)
+
+
+class PosteriorSummary(NamedTuple):
+    """What a method says of θ given the tosses: mean, sd, log p(X) in nats (NaN from MCMC: it gives none), its density.
+
+    `evaluations` counts the points at which the joint density, or its slope, was asked for. `density` takes θ, an array
+    between 0 and 1, and returns the density there.
+    """
+
+    method: str
+    mean: float
+    sd: float
+    log_evidence: float
+    evaluations: int
+    density: Callable[[np.ndarray], np.ndarray]
+
+
+class _Joint:
+    """log p(X, η) of one coin, at points of any shape, and how many points it was asked at."""
+
+    def __init__(self, coin: Coin) -> None:
+        a, b = check_beta("prior", coin.prior)
+        # log p(X|θ) + log p(θ) + log dθ/dη = (a + h) log θ + (b + t) log(1 − θ) − log B(a, b),  dθ/dη = θ(1 − θ)
+        self.heads, self.tails = float(a + count("heads", coin.heads)), float(b + count("tails", coin.tails))
+        self.constant, self.evaluations = float(betaln(a, b)), 0
+
+    def __call__(self, eta: np.ndarray) -> np.ndarray:
+        self.evaluations += np.size(eta)
+        return self.heads * log_expit(eta) + self.tails * log_expit(-eta) - self.constant
+
+    def in_theta(self, theta) -> np.ndarray:
+        """log p(X, θ), not counted: it draws curves."""
+        return xlogy(self.heads - 1, theta) + xlog1py(self.tails - 1, -np.asarray(theta)) - self.constant
+
+    def slopes(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and second derivative in η: (a + h) − (a + h + b + t) θ and −(a + h + b + t) θ(1 − θ)."""
+        self.evaluations += np.size(eta)
+        theta, total = expit(eta), self.heads + self.tails
+        return self.heads * expit(-eta) - self.tails * theta, -total * theta * expit(-eta)
+
+
+def conjugate(coin: Coin) -> PosteriorSummary:
+    """The exact answer: the posterior is again a Beta. It exists because prior and likelihood have the same form."""
+    posterior = beta_posterior(coin.prior, coin.heads, coin.tails)
+    evidence = float(beta_log_evidence(coin.prior, coin.heads, coin.tails))
+    return PosteriorSummary(
+        "conjugate", float(posterior.mean), float(posterior.sd), evidence, 0,
+        lambda theta: np.exp(beta_log_density(posterior, theta)),
+    )  # fmt: skip
+
+
+def quadrature(coin: Coin, tolerance: float = 1e-13) -> PosteriorSummary:
+    """Sums over a grid in η (the trapezoid rule), between where the joint has fallen by e⁻⁴⁵ on either side of its peak.
+
+    The grid is halved until log p(X), mean and sd move by less than `tolerance` of their size (log p(X): or of 1).
+    """
+    joint = _Joint(coin)
+    mode, sd = _peak(joint)
+    floor = joint(mode) - 45
+    ends = []
+    for side in (-1, 1):
+        reach = 8 * sd
+        while joint(mode + side * reach) > floor:
+            reach *= 1.5
+        ends.append(mode + side * reach)
+    points, width = np.linspace(*ends, 33), (ends[1] - ends[0]) / 32
+    values, before = joint(points), None
+    while True:
+        top = values.max()
+        p = np.exp(values - top)
+        theta = expit(points)
+        # p(X) = ∫ p(X, η) dη,  E[θ] = ∫ θ p(η|X) dη
+        mean = p @ theta / p.sum()
+        now = np.array([top + np.log(p.sum() * width), mean, np.sqrt(p @ (theta - mean) ** 2 / p.sum())])
+        if (
+            before is not None
+            and (np.abs(now - before) <= tolerance * np.maximum(np.abs(now), [1, 0, 0])).all()
+        ):
+            break
+        if len(points) > 1 << 20:
+            raise ValueError(
+                f"tolerance is {tolerance:g}, which a million points do not reach; take a larger one."
+            )
+        between = points[:-1] + width / 2
+        # the new points beside the old ones; their order does not matter to a sum
+        points, values = np.append(points, between), np.append(values, joint(between))
+        order = np.argsort(points)
+        points, values, width, before = points[order], values[order], width / 2, now
+    evidence, mean, sd = map(float, now)
+    return PosteriorSummary(
+        "quadrature", mean, sd, evidence, joint.evaluations,
+        lambda theta: np.exp(joint.in_theta(theta) - evidence),
+    )  # fmt: skip
+
+
+def laplace(coin: Coin) -> PosteriorSummary:
+    """The Gaussian in η that shares the peak of the joint and its curvature there (Bishop, eq. 4.125 to 4.135)."""
+    joint = _Joint(coin)
+    mode, sd = _peak(joint)
+    # p(X) ≈ p(X, η*) √(2π) s,  s² = −1 / (log p)''(η*)
+    evidence = float(joint(mode)) + 0.5 * LOG_2PI + np.log(sd)
+    return _of_gaussian("Laplace", mode, sd, evidence, joint.evaluations)
+
+
+def variational(coin: Coin) -> PosteriorSummary:
+    """The Gaussian q in η with the largest ELBO = E_q[log p(X, η)] + entropy of q ≤ log p(X); `log_evidence` is that ELBO.
+
+    Newton's method on its mean and sd from those of Laplace, each expectation by `NODES` points. The ELBO has one peak.
+    """
+    joint = _Joint(coin)
+    m, s = _peak(joint)
+
+    def elbo(m: float, s: float) -> float:
+        # E_q[log p(X, m + s e)] + log s + ½ log 2πe
+        return float(NODE_WEIGHTS @ joint(m + s * NODES)) + np.log(s) + 0.5 * (LOG_2PI + 1)
+
+    value = elbo(m, s)
+    for _ in range(100):
+        first, second = joint.slopes(m + s * NODES)
+        # dη/dm = 1, dη/ds = e
+        gradient = np.array([NODE_WEIGHTS @ first, NODE_WEIGHTS @ (NODES * first) + 1 / s])
+        mixed = NODE_WEIGHTS @ (NODES * second)
+        curvature = np.array(
+            [[NODE_WEIGHTS @ second, mixed], [mixed, NODE_WEIGHTS @ (NODES**2 * second) - 1 / s**2]]
+        )
+        move, t = np.linalg.solve(-curvature, gradient), 1.0
+        # what Newton's parabola still promises, in nats: below rounding it is done
+        if gradient @ move < 1e-15 * max(1.0, abs(value)):
+            break
+        while s + t * move[1] <= 0 or elbo(m + t * move[0], s + t * move[1]) < value - 1e-12 * abs(value):
+            t /= 2
+        m, s = m + t * move[0], s + t * move[1]
+        value = elbo(m, s)
+    return _of_gaussian("variational", m, s, value, joint.evaluations)
+
+
+def mcmc(coin: Coin, rng: np.random.Generator, draws: int = 20_000) -> PosteriorSummary:
+    """`draws` correlated draws of η from four Metropolis chains; mean and sd of θ over them, and their histogram.
+
+    Draws say nothing of p(X): `log_evidence` is NaN. The errors fall as one over the root of `draws`.
+    """
+    joint = _Joint(coin)
+    mode, sd = _peak(joint)
+    each = -(-draws // CHAINS)
+    start = mode + sd * rng.standard_normal((CHAINS, 1))
+    walk = metropolis(
+        lambda eta: joint(eta[:, 0]), start, rng, each, [[2.38**2 * sd**2]], warmup=max(100, each // 10)
+    )
+    theta = expit(walk.values).ravel()
+    heights, edges = np.histogram(theta, bins=60, density=True)
+
+    def density(theta):
+        place = np.searchsorted(edges, theta, side="right") - 1
+        inside = (place >= 0) & (place < len(heights))
+        return np.where(inside, heights[np.clip(place, 0, len(heights) - 1)], 0.0)
+
+    return PosteriorSummary(
+        "MCMC", float(theta.mean()), float(theta.std()), float("nan"), joint.evaluations, density
+    )
+
+
+# Small tools
+
+CHAINS = 4
+# E[f(e)], e ~ N(0, 1), by the trapezoid rule: to rounding for what is as smooth as log σ(m + s e) with s up to 4
+NODES = np.linspace(-8.5, 8.5, 137)
+NODE_WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
+
+
+def _peak(joint: _Joint) -> tuple[float, float]:
+    """The η where the joint is largest, and 1/√(−second derivative) there, by Newton's method from η = 0."""
+    eta = 0.0
+    for _ in range(200):
+        first, second = joint.slopes(eta)
+        # on the way from 0 the slope is convex and falls (or its mirror image): no step goes too far
+        eta -= first / second
+        if abs(first / second) < 1e-12 * max(1.0, abs(eta)):
+            break
+    return float(eta), float(1 / np.sqrt(-joint.slopes(eta)[1]))
+
+
+def _of_gaussian(method: str, m: float, s: float, evidence: float, evaluations: int) -> PosteriorSummary:
+    """The summary of θ = σ(η) for η ~ N(m, s²)."""
+    theta = expit(m + s * NODES)
+    mean = float(NODE_WEIGHTS @ theta)
+
+    def density(theta):
+        theta = np.asarray(theta, dtype=np.float64)
+        inside = (theta > 0) & (theta < 1)
+        safe = np.where(inside, theta, 0.5)
+        # q(θ) = N(log θ/(1 − θ); m, s²) dη/dθ,  dη/dθ = 1 / (θ (1 − θ)); 0 at both ends
+        return np.where(inside, np.exp(gaussian_log_density(logit(safe), m, s)) / (safe * (1 - safe)), 0.0)
+
+    return PosteriorSummary(
+        method,
+        mean,
+        float(np.sqrt(NODE_WEIGHTS @ (theta - mean) ** 2)),
+        float(evidence),
+        evaluations,
+        density,
+    )
