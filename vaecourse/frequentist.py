@@ -98,7 +98,7 @@ def _descend(gradient: Callable, start, step: Step, iterations: int) -> Descent:
         for t in range(iterations):
             size = step(t) if callable(step) else step
             # w ← w − step · ∇L(w)
-            points[t + 1] = points[t] - size * _same_shape(gradient(points[t]), w)
+            points[t + 1] = points[t] - size * _same_shape(gradient(points[t], t), w)
             if not np.isfinite(points[t + 1]).all():
                 raise ValueError(
                     f"step is too large: after {t + 1} steps the weights are no longer finite numbers; take a smaller one."
