@@ -1,7 +1,11 @@
 """What the exercises are judged against agrees with the package and with other libraries."""
 
+import mpmath
 import numpy as np
 import pytest
+from scipy import integrate, optimize, stats
+from scipy.special import betaln
+from sklearn import metrics
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
@@ -63,3 +67,42 @@ def test_the_mixture_on_a_line_agrees_with_the_package():
     fitted = gaussian_mixture.Mixture([0.5, 0.5], [[0.0, 0.0], [1.0, 1.0]], [np.eye(2), 2 * np.eye(2)])
     value = gaussian_mixture.log_likelihood(fitted, plane)
     np.testing.assert_allclose(ours("bic", value, 2, 2, 50), gaussian_mixture.bic(fitted, plane))
+
+
+def averaged_likelihood(a, b, heads, tails):
+    density = stats.beta(a, b)
+    return integrate.quad(lambda v: density.pdf(v) * v**heads * (1 - v) ** tails, 0, 1)[0]
+
+
+@pytest.mark.parametrize("given", [(1.0, 1.0, 3, 0), (2.0, 0.5, 4, 7), (3.5, 6.0, 0, 0)])
+def test_the_evidence_of_tosses_agrees_with_the_integral_and_with_the_beta_function(given):
+    found, (a, b, heads, tails) = reference("03/log_evidence")(*given), given
+    np.testing.assert_allclose(found, np.log(averaged_likelihood(*given)), atol=1e-8)
+    np.testing.assert_allclose(found, betaln(a + heads, b + tails) - betaln(a, b), atol=1e-12)
+
+
+def test_the_evidence_keeps_its_digits_under_a_sure_prior():
+    with mpmath.workdps(50):
+        exact = mpmath.log(mpmath.beta(10**12 + 6, 10**12 + 4) / mpmath.beta(10**12, 10**12))
+    np.testing.assert_allclose(reference("03/log_evidence")(1e12, 1e12, 6, 4), float(exact), rtol=1e-13)
+
+
+def test_the_posterior_on_a_fine_grid_is_the_beta_posterior():
+    k, heads, tails = 20_000, 7, 4
+    thetas = (np.arange(k) + 0.5) / k
+    p = np.array(reference("03/grid_posterior")(thetas, heads, tails, stats.beta(2, 3).pdf(thetas)))
+    a, b, predicted = reference("03/beta_posterior")(2.0, 3.0, heads, tails)
+    assert (a, b) == (9.0, 7.0)
+    np.testing.assert_allclose(p * k, stats.beta(a, b).pdf(thetas), atol=1e-6)
+    np.testing.assert_allclose(p @ thetas, predicted, atol=1e-8)
+
+
+def test_the_two_losses_agree_with_scikit_learn_and_with_small_steps():
+    rng = np.random.default_rng(0)
+    x, y, weights = rng.normal(size=(30, 3)), rng.normal(size=30), rng.normal(size=3)
+    slope = optimize.approx_fprime(weights, lambda w: ((x @ w - y) ** 2).sum())
+    np.testing.assert_allclose(reference("03/squared_loss_gradient")(weights, x, y), slope, rtol=1e-5)
+    labels = np.where(rng.random(30) < 0.5, -1.0, 1.0)
+    mean = metrics.hinge_loss(labels, x @ weights + 0.3)
+    found = reference("03/hinge_loss")(weights, 0.3, x, labels, 2.0)
+    np.testing.assert_allclose(found, 0.5 * weights @ weights + 2 * 30 * mean, rtol=1e-12)

@@ -109,6 +109,8 @@ def test_writing_into_an_argument_is_noticed(name):
         [0.0, -1.0],
         [[1.0], [1.0, 2.0]],
         [[1.0]] * 5,
+        [np.inf] * 2,
+        *([value] * n for value in (0.0, np.inf) for n in (3, 4)),
     ],
 )
 def test_no_output_however_odd_stops_the_check(name, output):

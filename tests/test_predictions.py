@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from vaecourse import lesson, predictions, progress
@@ -51,6 +52,9 @@ def test_names_are_unique_and_the_answer_is_not_always_the_same_letter():
         ("02/one_sweep_down", "No, never"),
         ("02/more_components", "It rises, or stays as it is"),
         ("02/same_start_same_end", "Not always: one of them may end with a smaller likelihood"),
+        ("03/three_heads", "4 in 5"),
+        ("03/grid_dimensions", "More than ten years"),
+        ("03/hinge_or_constraint", "Yes, the same line"),
         ("09/noise_off", "It grows without limit"),
         ("09/ignored_coordinate", "m = 0, s = 0: pure noise"),
         ("10/length_of_the_midpoint", "Nearer than a drawn code usually is"),
@@ -74,6 +78,16 @@ def test_an_em_that_errs_would_be_told(monkeypatch):
     monkeypatch.setattr(gaussian_mixture, "em_sweep", variances_for_sds)
     asked = prediction("02/one_sweep_down")
     assert asked.choices[truth(asked).answer] != "No, never"
+
+
+def test_a_hinge_that_stops_at_any_line_would_be_told(monkeypatch):
+    from vaecourse import frequentist
+
+    asked = prediction("03/hinge_or_constraint")
+    monkeypatch.setattr(
+        frequentist, "svm_hinge_form", lambda x, labels, c: frequentist.Separator(np.array([1.0, 0.0]), 0.0)
+    )
+    assert truth(asked).answer == 2
 
 
 OPEN = Prediction("09/open", "Which?", ("this", "that"))

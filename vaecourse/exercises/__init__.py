@@ -9,6 +9,7 @@ MODULES = {
     "00": "start_here",
     "01": "kl_divergence",
     "02": "gaussian_mixture",
+    "03": "bayesian_inference",
     "09": "vae",
     "10": "latent_space",
 }

@@ -236,7 +236,9 @@ def _judge(exercise: Exercise, p: Property, group: Sequence[Case], came: Sequenc
             missing = " Does it end with `return`?" if wrong is None else ""
             sentence = f"returned {describe(wrong)}, where {exercise.returns.name} is expected.{missing}"
             return Result(p, False, case, outcome, sentence)
-        if len(outputs) != len(case) or not p.holds(case, outputs):
+        with np.errstate(all="ignore"):  # an answer may be infinite: that is judged, not warned about
+            held = len(outputs) == len(case) and p.holds(case, outputs)
+        if not held:
             return Result(p, False, case, outcome)
     return Result(p, True)
 

@@ -81,10 +81,13 @@ def _numbers(value: Any) -> list[float]:
     return [_number(v) for v in value]
 
 
-def _two(value: Any) -> list[float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise ValueError
-    return _numbers(value)
+def _exactly(n: int) -> Callable[[Any], list[float]]:
+    def read(value: Any) -> list[float]:
+        if not isinstance(value, list) or len(value) != n:
+            raise ValueError
+        return _numbers(value)
+
+    return read
 
 
 def _three_lists(value: Any) -> list[list[float]]:
@@ -101,6 +104,8 @@ def _points(value: Any) -> list[list[float]]:
 
 NUMBER = Kind("a number", _number)
 NUMBERS = Kind("a list (or array) of numbers", _numbers)
-PAIR = Kind("a pair of two numbers", _two)
+PAIR = Kind("a pair of two numbers", _exactly(2))
+THREE_NUMBERS = Kind("three numbers", _exactly(3))
+FOUR_NUMBERS = Kind("four numbers", _exactly(4))
 POINTS = Kind("a list of points, each a list of numbers", _points)
 THREE_LISTS = Kind("three lists (or arrays) of numbers", _three_lists)

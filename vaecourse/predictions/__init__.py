@@ -2,12 +2,12 @@
 
 import difflib
 
-from . import gaussian_mixture, kl_divergence, latent_space, start_here, vae
+from . import bayesian_inference, gaussian_mixture, kl_divergence, latent_space, start_here, vae
 from .core import Prediction, Truth, letter, truth
 
 __all__ = ["PREDICTIONS", "Prediction", "Truth", "letter", "prediction", "truth"]
 
-LESSONS = (start_here, kl_divergence, gaussian_mixture, vae, latent_space)
+LESSONS = (start_here, kl_divergence, gaussian_mixture, bayesian_inference, vae, latent_space)
 PREDICTIONS: tuple[Prediction, ...] = tuple(p for lesson in LESSONS for p in lesson.PREDICTIONS)
 
 

@@ -43,3 +43,8 @@ def truth(asked: Prediction, answer: int | None = None, because: str | None = No
 
 def letter(index: int) -> str:
     return "abcdefgh"[index]
+
+
+def minus(written: str) -> str:
+    """A number as people write it, with a minus in place of a hyphen."""
+    return written.replace("-", "−")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .core import Prediction, Truth
+from .core import Prediction, Truth, minus
 
 
 def _em(points, mixture, sweeps: int, smallest_sd: float = 0.0):
@@ -47,7 +47,7 @@ def _more_components() -> Truth:
         same.append(log_likelihood(old, *best))
         fresh.append(log_likelihood(new, *best) / len(new) * len(old))
     steps, top = np.diff(same), int(np.argmax(same))
-    listed = [_minus(", ".join(f"{v:.1f}" for v in values)) for values in (same, fresh)]
+    listed = [minus(", ".join(f"{v:.1f}" for v in values)) for values in (same, fresh)]
     return Truth(
         1 if np.all(steps >= 0) else 0 if np.all(steps[:top] >= 0) and np.all(steps[top:] <= 0) else 2,
         f"On {len(old)} points from two Gaussians, with 1 to 5 components and no sd below 0.2: {listed[0]} "
@@ -82,17 +82,13 @@ def _same_start_same_end() -> Truth:
             mixture, last = _em(points, mixture, 1), mixture
         ends.append((log_likelihood(points, *mixture), np.sort(mixture[1])))
     (one, means_one), (other, means_other) = ends
-    told = [" and ".join(_minus(f"{m:.1f}") for m in means) for means in (means_one, means_other)]
+    told = [" and ".join(minus(f"{m:.1f}") for m in means) for means in (means_one, means_other)]
     return Truth(
         1 if abs(one - other) > 1e-3 else 2 if not np.allclose(means_one, means_other, atol=1e-3) else 0,
         f"Three clumps of points, two components: one start ends with means {told[0]} and log-likelihood "
-        f"{_minus(f'{one:.1f}')}, the other with means {told[1]} and {_minus(f'{other:.1f}')}. Each stands "
+        f"{minus(f'{one:.1f}')}, the other with means {told[1]} and {minus(f'{other:.1f}')}. Each stands "
         "on a hilltop of its own, and EM only ever climbs.",
     )
-
-
-def _minus(written: str) -> str:
-    return written.replace("-", "−")
 
 
 PREDICTIONS = (
