@@ -3,13 +3,13 @@
 import mpmath
 import numpy as np
 import pytest
-from scipy import integrate, optimize, stats
+from scipy import integrate, optimize, special, stats
 from scipy.special import betaln
 from sklearn import metrics
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from vaecourse import gaussian_mixture, kl_divergence
+from vaecourse import gaussian_mixture, kl_divergence, one_latent
 from vaecourse.exercises import exercise
 
 
@@ -106,3 +106,38 @@ def test_the_two_losses_agree_with_scikit_learn_and_with_small_steps():
     mean = metrics.hinge_loss(labels, x @ weights + 0.3)
     found = reference("03/hinge_loss")(weights, 0.3, x, labels, 2.0)
     np.testing.assert_allclose(found, 0.5 * weights @ weights + 2 * 30 * mean, rtol=1e-12)
+
+
+def test_the_exact_bound_is_the_evidence_less_a_divergence_and_drawing_estimates_it():
+    rng = np.random.default_rng(3)
+    joint, q = 0.1 * rng.dirichlet(np.ones(4)), rng.dirichlet(np.ones(4))
+    exact = reference("04/elbo_discrete")(joint, q)
+    gap = kl_divergence.categorical(q, joint / joint.sum())
+    np.testing.assert_allclose(exact, np.log(joint.sum()) - gap, rtol=1e-12)
+    drawn = rng.choice(4, 20_000, p=q)
+    estimate, error = reference("04/elbo")(np.log(joint)[drawn], np.log(q)[drawn])
+    assert abs(estimate - exact) < 3 * error < 0.1
+
+
+def test_the_pathwise_gradient_is_the_slope_of_the_packaged_bound():
+    model, x, m, s = one_latent.SQUARE, 1.5, 0.6, -1.2
+    e = special.ndtri((np.arange(200_000) + 0.5) / 200_000)
+    z = m + np.exp(s / 2) * e
+    found = reference("04/pathwise_gradient")(model.slope(x, z) - z, e, s)
+    np.testing.assert_allclose(found, one_latent.elbo_gradient(model, x, m, s), rtol=1e-3)
+    steps = [
+        (one_latent.elbo(model, x, m + h, s + k) - one_latent.elbo(model, x, m - h, s - k)) / 2e-5
+        for h, k in ((1e-5, 0), (0, 1e-5))
+    ]
+    np.testing.assert_allclose(found, steps, rtol=1e-3)
+
+
+def test_the_entropy_and_the_logistic_model_agree_with_scipy():
+    sds = np.array([0.3, 2.0, 1.0])
+    peer = stats.multivariate_normal(np.zeros(3), np.diag(sds**2))
+    np.testing.assert_allclose(reference("04/entropy_gaussian")(sds), peer.entropy(), rtol=1e-12)
+    rng = np.random.default_rng(4)
+    x, labels, w = rng.normal(size=(12, 2)), rng.integers(0, 2, 12), rng.normal(size=2)
+    likelihood = stats.bernoulli(special.expit(x @ w)).logpmf(labels).sum()
+    expected = likelihood + stats.norm(0, 2).logpdf(w).sum()
+    np.testing.assert_allclose(reference("04/logistic_log_joint")(w, x, labels, 2.0), expected, rtol=1e-12)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from vaecourse import lesson, predictions, progress
+from vaecourse import lesson, one_latent, predictions, progress
 from vaecourse.predictions import PREDICTIONS, Prediction, Truth, letter, prediction, truth
 from vaecourse.widgets.prediction import PredictionView, revealed_html, revealed_text
 
@@ -55,6 +55,9 @@ def test_names_are_unique_and_the_answer_is_not_always_the_same_letter():
         ("03/three_heads", "4 in 5"),
         ("03/grid_dimensions", "More than ten years"),
         ("03/hinge_or_constraint", "Yes, the same line"),
+        ("04/drag_q", "The ELBO and KL(q‖p(z|x)), but never log p(x)"),
+        ("04/no_entropy", "A spike: its width goes to 0"),
+        ("04/too_sure", "Too narrow"),
         ("09/noise_off", "It grows without limit"),
         ("09/ignored_coordinate", "m = 0, s = 0: pure noise"),
         ("10/length_of_the_midpoint", "Nearer than a drawn code usually is"),
@@ -88,6 +91,25 @@ def test_a_hinge_that_stops_at_any_line_would_be_told(monkeypatch):
         frequentist, "svm_hinge_form", lambda x, labels, c: frequentist.Separator(np.array([1.0, 0.0]), 0.0)
     )
     assert truth(asked).answer == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "function", "err", "told"),
+    [
+        ("04/drag_q", "one_latent", "gap", lambda *given: 1.0, 0),
+        (
+            "04/no_entropy",
+            "one_latent",
+            "elbo",
+            lambda model, x, m, s, entropy=True, right=one_latent.elbo: right(model, x, m, s),
+            1,
+        ),
+        ("04/too_sure", "mean_field", "elbo", lambda q, mean, covariance: -((q.variances[0] - 1) ** 2), 1),
+    ],
+)
+def test_a_bound_that_errs_would_be_told(monkeypatch, name, module, function, err, told):
+    monkeypatch.setattr(f"vaecourse.{module}.{function}", err)
+    assert truth(prediction(name)).answer == told
 
 
 OPEN = Prediction("09/open", "Which?", ("this", "that"))

@@ -10,6 +10,7 @@ MODULES = {
     "01": "kl_divergence",
     "02": "gaussian_mixture",
     "03": "bayesian_inference",
+    "04": "variational_inference",
     "09": "vae",
     "10": "latent_space",
 }

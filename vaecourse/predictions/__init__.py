@@ -2,12 +2,28 @@
 
 import difflib
 
-from . import bayesian_inference, gaussian_mixture, kl_divergence, latent_space, start_here, vae
+from . import (
+    bayesian_inference,
+    gaussian_mixture,
+    kl_divergence,
+    latent_space,
+    start_here,
+    vae,
+    variational_inference,
+)
 from .core import Prediction, Truth, letter, truth
 
 __all__ = ["PREDICTIONS", "Prediction", "Truth", "letter", "prediction", "truth"]
 
-LESSONS = (start_here, kl_divergence, gaussian_mixture, bayesian_inference, vae, latent_space)
+LESSONS = (
+    start_here,
+    kl_divergence,
+    gaussian_mixture,
+    bayesian_inference,
+    variational_inference,
+    vae,
+    latent_space,
+)
 PREDICTIONS: tuple[Prediction, ...] = tuple(p for lesson in LESSONS for p in lesson.PREDICTIONS)
 
 
