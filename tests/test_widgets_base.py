@@ -13,6 +13,7 @@ _TOP = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILIN
 
 def test_there_is_a_view_for_every_widget():
     assert {
+        "bayesian_inference.js",
         "derivation.js",
         "latent_space.js",
         "prediction.js",
