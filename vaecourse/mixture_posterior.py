@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import digamma, gammaln, logsumexp
 
+from vaecourse.fast_mixture import NO_SHARE
 from vaecourse.mixture_model import LOG_2PI, Mixture, check_component_count, check_data
 from vaecourse.validation import covariance, finite, positive
 
@@ -99,12 +100,36 @@ def default_prior(x, k: int, concentration: float | None = None, diagonal: bool 
 # Expectations under the belief
 
 
+class Expectations(NamedTuple):
+    """Under the posterior: E[log π] (k,), E[log|Λ|] (k,), E[Λ] = ν W (k, d, d) or (k, d); and log|W| (k,)."""
+
+    log_weights: np.ndarray
+    log_determinants: np.ndarray
+    precisions: np.ndarray
+    log_scales: np.ndarray
+
+
+def expectations(posterior: MixturePosterior) -> Expectations:
+    """E[log π_k], E[log|Λ_k|] and E[Λ_k] (Bishop, eq. 10.65, 10.66 and B.80)."""
+    alpha, _, means, nu, inverse_scales = posterior
+    d, L = means.shape[1], factors(inverse_scales)
+    if posterior.diagonal:
+        precisions, log_scales = nu[:, None] / inverse_scales, -2 * np.log(L).sum(axis=1)
+    else:
+        whiten = np.linalg.inv(L)
+        precisions = nu[:, None, None] * (whiten.transpose(0, 2, 1) @ whiten)
+        log_scales = -2 * np.log(L.diagonal(axis1=1, axis2=2)).sum(axis=1)
+    # E[log π] = ψ(α) − ψ(Σ α);  E[log|Λ|] = Σ_i ψ((ν + 1 − i)/2) + d log 2 + log|W|
+    log_determinants = digamma(halves(nu, d, posterior.diagonal)).sum(axis=0) + d * np.log(2) + log_scales
+    return Expectations(digamma(alpha) - digamma(alpha.sum()), log_determinants, precisions, log_scales)
+
+
 def expected_log_joint(posterior: MixturePosterior, x: np.ndarray) -> np.ndarray:
-    """log ρ_nk = E[log π_k + log N(x_n; μ_k, Λ_k⁻¹)], shape (n, k) (Bishop, eq. 10.46)."""
-    alpha, beta, means, nu, inverse_scales = posterior
+    """log ρ_nk = E[log π_k + log N(x_n; μ_k, Λ_k⁻¹)], shape (n, k) (Bishop, 10.46)."""
+    _, beta, means, nu, inverse_scales = posterior
     k, d = means.shape
-    joint = np.empty((len(x), k))
-    constants = expected_log_weights(alpha) + 0.5 * expected_log_determinants(posterior) - 0.5 * d * LOG_2PI
+    joint, expected = np.empty((len(x), k)), expectations(posterior)
+    constants = expected.log_weights + 0.5 * (expected.log_determinants - d * LOG_2PI)
     for j, (m, L) in enumerate(zip(means, factors(inverse_scales), strict=True)):
         # E[(x − μ)ᵀ Λ (x − μ)] = d/β + ν (x − m)ᵀ W (x − m), with W⁻¹ = L Lᵀ and y = L⁻¹(x − m)   (10.64)
         y = (x - m) / L if posterior.diagonal else solve_triangular(L, (x - m).T, lower=True).T
@@ -112,66 +137,64 @@ def expected_log_joint(posterior: MixturePosterior, x: np.ndarray) -> np.ndarray
     return joint
 
 
-def expected_log_weights(concentrations: np.ndarray) -> np.ndarray:
-    """E[log π_k] = ψ(α_k) − ψ(Σ α), shape (k,) (Bishop, 10.66)."""
-    return digamma(concentrations) - digamma(concentrations.sum())
+def divergences(
+    posterior: MixturePosterior, prior: MixturePrior, expected: Expectations | None = None
+) -> Divergences:
+    """KL from the posterior's Dirichlet and Gaussian-Wisharts to the prior's; 0 for a component that no point is given to.
 
-
-def expected_log_determinants(posterior: MixturePosterior) -> np.ndarray:
-    """E[log|Λ_k|] = Σ_i ψ((ν_k + 1 − i)/2) + d log 2 + log|W_k|, shape (k,) (Bishop, 10.65); diagonal: ψ(ν_k/2) each."""
-    halves = _halves(posterior.degrees_of_freedom, posterior.means.shape[1], posterior.diagonal)
-    return (digamma(halves) + np.log(2)).sum(axis=0) - _log_determinants(factors(posterior.inverse_scales))
-
-
-def divergences(posterior: MixturePosterior, prior: MixturePrior) -> Divergences:
-    """KL from the posterior's Dirichlet and Gaussian-Wisharts to the prior's; 0 for a component that no point is given to."""
-    alpha, beta, means, nu, inverse_scales = posterior
+    `expected`, if it is known already, saves its work.
+    """
+    alpha, beta, means, nu, _ = posterior
     k, d = means.shape
-    L, L0 = factors(inverse_scales), factors(np.asarray(prior.inverse_scale)[None])
+    log_weights, log_determinants, precisions, log_scales = expected or expectations(posterior)
+    alpha0, beta0, m0, nu0, inverse_scale0 = prior
     # Dirichlet:  log C(α) − log C(α₀) + Σ (α − α₀) E[log π],  log C(α) = log Γ(Σ α) − Σ log Γ(α)   (B.23)
-    alpha0 = np.full(k, float(prior.concentration))
-    weights = _log_dirichlet(alpha) - _log_dirichlet(alpha0) + (alpha - alpha0) @ expected_log_weights(alpha)
-    # Gaussian given Λ:  ½ (d (β₀/β − 1 − log β₀/β) + β₀ ν (m − m₀)ᵀ W (m − m₀))
-    ratio = prior.mean_precision / beta
-    step = _whiten(L, (means - prior.mean)[:, :, None])
-    gaussian = d * (ratio - 1 - np.log(ratio)) + prior.mean_precision * nu * (step**2).sum(axis=(1, 2))
-    # Wishart:  log B(W, ν) − log B(W₀, ν₀) + ½ (ν − ν₀) E[log|Λ|] + ½ ν (tr(W₀⁻¹ W) − d)   (B.79)
-    trace = (_whiten(L, L0[:, :, None] * np.eye(d) if posterior.diagonal else L0) ** 2).sum(axis=(1, 2))
-    nu0 = np.full(1, float(prior.degrees_of_freedom))
-    wishart = _log_wishart(L, nu, d, posterior.diagonal) - _log_wishart(L0, nu0, d, posterior.diagonal)
-    wishart += 0.5 * (nu - nu0) * expected_log_determinants(posterior) + 0.5 * nu * (trace - d)
-    return Divergences(float(weights), 0.5 * gaussian + wishart)
+    weights = gammaln(alpha.sum()) - gammaln(alpha).sum() - gammaln(k * alpha0) + k * gammaln(alpha0)
+    weights += (alpha - alpha0) @ log_weights
+    # Gaussian given Λ:  ½ (d (β₀/β − 1 − log β₀/β) + β₀ (m − m₀)ᵀ E[Λ] (m − m₀))
+    ratio, step = beta0 / beta, means - m0
+    if posterior.diagonal:
+        square, trace = (precisions * step**2).sum(axis=1), precisions @ inverse_scale0
+    else:
+        square = (step[:, None, :] @ precisions @ step[:, :, None])[:, 0, 0]
+        trace = precisions.reshape(k, d * d) @ inverse_scale0.ravel()
+    gaussian = 0.5 * (d * (ratio - 1 - np.log(ratio)) + beta0 * square)
+    # Wishart:  log B(W, ν) − log B(W₀, ν₀) + ½ (ν − ν₀) E[log|Λ|] + ½ (tr(W₀⁻¹ E[Λ]) − ν d),
+    # log B(W, ν) = −½ ν (log|W| + d log 2) − Σ_i log Γ((ν + 1 − i)/2) − ¼ d (d − 1) log π   (B.79)
+    L0 = np.sqrt(inverse_scale0) if prior.diagonal else np.diag(np.linalg.cholesky(inverse_scale0))
+    nus, scales = np.append(nu, nu0), np.append(log_scales, -2 * np.log(L0).sum())
+    log_b = -0.5 * nus * (scales + d * np.log(2)) - gammaln(halves(nus, d, posterior.diagonal)).sum(axis=0)
+    wishart = log_b[:-1] - log_b[-1] + 0.5 * ((nu - nu0) * log_determinants + trace - nu * d)
+    return Divergences(float(weights), gaussian + wishart)
 
 
-def _halves(nu: np.ndarray, d: int, diagonal: bool) -> np.ndarray:
+def halves(nu: np.ndarray, d: int, diagonal: bool) -> np.ndarray:
     """(ν + 1 − i)/2 for i = 1 … d, shape (d, k); diagonal: d one-dimensional Wisharts, ν/2 each."""
     return (nu - (np.zeros(d) if diagonal else np.arange(d))[:, None]) / 2
-
-
-def _log_determinants(L: np.ndarray) -> np.ndarray:
-    """log|W⁻¹|, shape (k,), from its factors."""
-    return 2 * np.log(L if L.ndim == 2 else L.diagonal(axis1=1, axis2=2)).sum(axis=1)
-
-
-def _log_dirichlet(alpha: np.ndarray) -> float:
-    return gammaln(alpha.sum()) - gammaln(alpha).sum()
-
-
-def _log_wishart(L: np.ndarray, nu: np.ndarray, d: int, diagonal: bool) -> np.ndarray:
-    """log B(W, ν) without its ¼ d (d − 1) log π, which no difference keeps."""
-    return 0.5 * nu * (_log_determinants(L) - d * np.log(2)) - gammaln(_halves(nu, d, diagonal)).sum(axis=0)
-
-
-def _whiten(L: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """L⁻¹ a for a stack of matrices a, shape (k, d, ...)."""
-    return (
-        a / L[:, :, None] if L.ndim == 2 else np.linalg.solve(L, np.broadcast_to(a, (len(L), *a.shape[1:])))
-    )
 
 
 def factors(inverse_scales: np.ndarray) -> np.ndarray:
     """L with W⁻¹ = L Lᵀ, shape (k, d, d); diagonal: the square roots, shape (k, d)."""
     return np.sqrt(inverse_scales) if inverse_scales.ndim == 2 else np.linalg.cholesky(inverse_scales)
+
+
+def posterior_from(
+    prior: MixturePrior, totals: np.ndarray, means: np.ndarray, scatters: np.ndarray
+) -> MixturePosterior:
+    """The posterior from N_k (k,), x̄_k (k, d) and N_k S_k (k, d, d) or, diagonal, (k, d); no checks."""
+    alpha0, beta0, m0, nu0, inverse_scale0 = prior
+    totals = np.where(totals < NO_SHARE, 0.0, totals)
+    means = np.where(totals[:, None] > 0, means, m0)
+    # α = α₀ + N,  β = β₀ + N,  ν = ν₀ + N   (10.58, 10.60, 10.63)
+    alpha, beta, nu = alpha0 + totals, beta0 + totals, nu0 + totals
+    # m = (β₀ m₀ + N x̄) / β, written as a step from m₀   (10.61)
+    step = means - m0
+    # W⁻¹ = W₀⁻¹ + N S + β₀ N / (β₀ + N) (x̄ − m₀)(x̄ − m₀)ᵀ   (10.62)
+    pull = np.sqrt(beta0 * totals / beta)[:, None] * step
+    square = pull**2 if prior.diagonal else pull[:, :, None] * pull[:, None, :]
+    return MixturePosterior(
+        alpha, beta, m0 + (totals / beta)[:, None] * step, nu, inverse_scale0 + scatters + square
+    )
 
 
 # What the belief says
@@ -200,23 +223,20 @@ def log_predictive(posterior: MixturePosterior, x) -> np.ndarray:
     x = check_data(x)
     alpha, beta, means, nu, inverse_scales = posterior = check_posterior(posterior, x)
     k, d = means.shape
-    # with the scale matrix W⁻¹ (1 + β)/β in the place of ν Σ:
-    #   log St = log Γ((ν + 1)/2) − log Γ((ν + 1 − d)/2) − ½ log|π W⁻¹ (1 + β)/β| − ½ (ν + 1) log(1 + Δ²)
-    degrees, size = nu + 1, 1 if posterior.diagonal else d  # diagonal: d separate t's of size 1
-    constants = gammaln(degrees / 2) - gammaln((degrees - size) / 2)
-    L = factors(inverse_scales)
-    joint = np.empty((len(x), k))
-    for j, stretch in enumerate((1 + beta) / beta):
-        y = (
-            (x - means[j]) / L[j]
-            if posterior.diagonal
-            else solve_triangular(L[j], (x - means[j]).T, lower=True).T
-        ) ** 2
-        y = (y if posterior.diagonal else y.sum(axis=1, keepdims=True)) / stretch
-        joint[:, j] = -0.5 * degrees[j] * np.log1p(y).sum(axis=1) + constants[j] * (d / size)
-        joint[:, j] -= 0.5 * d * np.log(np.pi * stretch)
-    joint += np.log(alpha / alpha.sum()) - 0.5 * _log_determinants(L)
-    return logsumexp(joint, axis=1)
+    # log St = log Γ((ν + 1)/2) − log Γ((ν + 1 − d)/2) − ½ log|π s W⁻¹| − ½ (ν + 1) log(1 + (x − m)ᵀ W (x − m) / s),
+    # s = (1 + β)/β;  diagonal: a product of d such densities in one dimension
+    size, L, joint = 1 if posterior.diagonal else d, factors(inverse_scales), np.empty((len(x), k))
+    for j, s in enumerate((1 + beta) / beta):
+        difference = x - means[j]
+        if posterior.diagonal:
+            squares, log_scale = difference**2 / inverse_scales[j], -2 * np.log(L[j]).sum()
+        else:
+            y = solve_triangular(L[j], difference.T, lower=True)
+            squares, log_scale = (y**2).sum(axis=0)[:, None], -2 * np.log(np.diag(L[j])).sum()
+        constant = (gammaln((nu[j] + 1) / 2) - gammaln((nu[j] + 1 - size) / 2)) * (d // size)
+        constant -= 0.5 * (d * np.log(np.pi * s) - log_scale)
+        joint[:, j] = constant - 0.5 * (nu[j] + 1) * np.log1p(squares / s).sum(axis=1)
+    return logsumexp(joint + np.log(alpha / alpha.sum()), axis=1)
 
 
 # Checks

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import logsumexp, xlogy
 
 from vaecourse.fast_mixture import NO_SHARE
+from vaecourse.fast_variational import FastSweeps
 from vaecourse.gaussian_mixture import Responsibilities
 from vaecourse.kmeans import spread_centres, squared_distances
 from vaecourse.mixture_model import check_component_count, check_data, check_not_negative
@@ -30,6 +31,7 @@ from vaecourse.mixture_posterior import (
     expected_log_joint,
     expected_weights,
     log_predictive,
+    posterior_from,
     surviving,
 )
 from vaecourse.validation import probabilities
@@ -106,25 +108,7 @@ def m_step(x, responsibilities, prior: MixturePrior) -> MixturePosterior:
         # N_k S_k = Σ_n r_nk (x_n − x̄_k)(x_n − x̄_k)ᵀ   (10.53)
         difference = np.sqrt(r[:, j, None]) * (x - mean)
         scatters.append((difference**2).sum(axis=0) if prior.diagonal else difference.T @ difference)
-    return update(prior, totals, means, np.array(scatters))
-
-
-def update(
-    prior: MixturePrior, totals: np.ndarray, means: np.ndarray, scatters: np.ndarray
-) -> MixturePosterior:
-    """The posterior from N_k (k,), x̄_k (k, d) and N_k S_k (k, d, d) or, diagonal, (k, d); no checks."""
-    alpha0, beta0, m0, nu0, inverse_scale0 = prior
-    means = np.where(totals[:, None] < NO_SHARE, m0, means)
-    # α = α₀ + N,  β = β₀ + N,  ν = ν₀ + N   (10.58, 10.60, 10.63)
-    alpha, beta, nu = alpha0 + totals, beta0 + totals, nu0 + totals
-    # m = (β₀ m₀ + N x̄) / β, written as a step from m₀   (10.61)
-    step = means - m0
-    # W⁻¹ = W₀⁻¹ + N S + β₀ N / (β₀ + N) (x̄ − m₀)(x̄ − m₀)ᵀ   (10.62)
-    pull = np.sqrt(beta0 * totals / beta)[:, None] * step
-    square = pull**2 if prior.diagonal else pull[:, :, None] * pull[:, None, :]
-    return MixturePosterior(
-        alpha, beta, m0 + (totals / beta)[:, None] * step, nu, inverse_scale0 + scatters + square
-    )
+    return posterior_from(prior, totals, means, np.array(scatters))
 
 
 # The bound
@@ -175,16 +159,24 @@ def cavi(
         raise ValueError(f'method is {method!r}; it is "fast" or "textbook".')
     for name, value in (("iterations", iterations), ("tolerance", tolerance)):
         check_not_negative(name, value)
+    fast = FastSweeps(x, prior) if method == "fast" else None
+    state = fast.enter(posterior) if fast else None
     elbos, converged = [], False
     while True:
-        r = e_step(posterior, x)
-        cost = divergences(posterior, prior)
-        elbos.append(r.log_densities.sum() - cost.weights - cost.components.sum())
+        swept = fast.sweep(state) if state is not None else None
+        if swept is not None:
+            value, after, state = swept
+        else:
+            r, cost = e_step(posterior, x), divergences(posterior, prior)
+            value = float(r.log_densities.sum() - cost.weights - cost.components.sum())
+            after = m_step(x, r, prior)
+            state = fast.enter(after) if fast else None
+        elbos.append(value)
         if len(elbos) > 1:
-            converged = abs(elbos[-1] - elbos[-2]) < tolerance * len(x)
+            converged = abs(value - elbos[-2]) < tolerance * len(x)
         if converged or len(elbos) > iterations:
             return CAVIResult(posterior, np.array(elbos), bool(converged))
-        posterior = m_step(x, r, prior)
+        posterior = after
 
 
 def start(x, k: int, rng: np.random.Generator, prior: MixturePrior | None = None) -> MixturePosterior:
