@@ -73,9 +73,10 @@ PREDICTIONS = (
     ),
     Prediction(
         "03/hinge_or_constraint",
-        "Two ways to a line between two groups of points. The first makes w as small as it can, under the "
-        "condition label·(w·x + b) ≥ 1 for every point. The second has no condition: it minimizes ½ w·w + "
-        "c·Σ max(0, 1 − label·(w·x + b)), with a c that is large enough. Do both find the same line?",
+        "Two ways to a line between two groups of points. The first looks for the widest empty street between "
+        "them; no point may stand in it. The second forbids nothing: a point that stands in the street, or on "
+        "the wrong side, pays a high fine that grows with how far it is from where it should be. Do both find "
+        "the same line?",
         (
             "Yes, the same line",
             "No, in the second one the far points pull at the line",
