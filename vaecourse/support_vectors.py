@@ -6,6 +6,7 @@ linear system of size d + 1.
 """
 
 import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import linprog
 
 NEWTON_STEPS = 200
@@ -35,7 +36,7 @@ def _dual(z: np.ndarray, y: np.ndarray, c: float) -> np.ndarray:
     """
     a, b = np.full(len(z), min(1.0, c / 2)), 0.0
     room, sign = (np.array([a]), SIGNS[:1]) if np.isinf(c) else (np.array([a, c - a]), SIGNS)
-    price = 1 / room
+    price = np.ones_like(room)
     best, answer, waited = np.inf, None, 0
     for _ in range(NEWTON_STEPS):
         w = room[0] @ z
@@ -44,16 +45,24 @@ def _dual(z: np.ndarray, y: np.ndarray, c: float) -> np.ndarray:
         gap, size = (room * price).sum(), 1 + room[0].sum()
         error = gap / size + np.abs(slack).max() + abs(balance) / size
         best, answer, waited = (error, w, 0) if error < best else (best, answer, waited + 1)
-        if error < 1e-15 or waited == 5:  # at the end only rounding moves the error
+        if error < 1e-15 or waited == 12:  # at the end only rounding moves the error
             break
         state = np.column_stack([z, y]), room, price, sign, slack, balance
-        # straight to the solution; how far that way is free says how much to stay in the middle instead
-        d_room, d_price, _ = _newton(*state, 0.0)
-        t = _free(room, price, d_room, d_price)
-        share = (((room + t * d_room) * (price + t * d_price)).sum() / gap) ** 3
-        d_room, d_price, d_b = _newton(*state, share * gap / room.size - d_room * d_price)
+        try:
+            # straight to the solution; how far that way is free says how much to stay in the middle instead
+            d_room, d_price, _ = _newton(*state, 0.0)
+            t = _free(room, price, d_room, d_price)
+            share = (((room + t * d_room) * (price + t * d_price)).sum() / gap) ** 3
+            d_room, d_price, d_b = _newton(*state, share * gap / room.size - d_room * d_price)
+        except LinAlgError:  # so near the solution that the system is singular in float64
+            break
         t = min(1.0, 0.995 * _free(room, price, d_room, d_price))
         room, price, b = room + t * d_room, price + t * d_price, b + t * d_b
+    if best > 1e-8:
+        raise ValueError(
+            f"c is too large for labels that overlap: in data scaled to size 1 it is {c:.1g}, and the plane cannot be "
+            "found to eight digits; give a smaller c."
+        )
     return answer
 
 
@@ -65,7 +74,7 @@ def _newton(e, room, price, sign, slack, balance, target):
     system, right = e.T @ (e * weight[:, None]), e.T @ (g * weight)
     system[np.arange(len(system) - 1), np.arange(len(system) - 1)] += 1
     right[-1] += balance
-    change = np.linalg.lstsq(system, right)[0]
+    change = cho_solve(cho_factor(system), right)
     d_room = sign * (weight * (g - e @ change))
     return d_room, (target - price * d_room) / room - price, change[-1]
 
