@@ -62,3 +62,14 @@ export function onTheWay(from, to, t) {
     variances: from.variances.map((variance, j) => mix(Math.sqrt(variance), Math.sqrt(to.variances[j])) ** 2),
   };
 }
+
+// q, no farther from p than Python takes it: means within FAR standard deviations of p's, its own within FAR times wider
+// or narrower.
+export const FAR = 20;
+export function within({ mean, sds }, { means, variances }) {
+  const hold = (value, least, most) => Math.min(most, Math.max(least, value));
+  return {
+    means: means.map((value, j) => hold(value, mean[j] - FAR * sds[j], mean[j] + FAR * sds[j])),
+    variances: variances.map((variance, j) => hold(variance, (sds[j] / FAR) ** 2, (sds[j] * FAR) ** 2)),
+  };
+}
