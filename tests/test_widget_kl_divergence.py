@@ -21,7 +21,7 @@ from vaecourse.widgets.kl_divergence import BarExplorer, DensityExplorer
         ({"q_mean": "left"}, "q_mean must be numbers"),
         ({"q_mean": (0, 1)}, "q_mean must be one number"),
         ({"q_sd": 1e-9}, "standard deviations between 0.001 and 1000"),
-        ({"q_mean": 1e9}, "means between -1000 and 1000"),
+        ({"q_mean": 1e9}, "values between -1000 and 1000"),
     ],
 )
 def test_densities_refuse_bad_input_in_one_sentence(arguments, said):

@@ -12,7 +12,10 @@ import re
 from pathlib import Path
 
 import anywidget
+import numpy as np
 import traitlets
+
+from vaecourse.validation import finite, positive
 
 JS = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import\s+\{[^}]*\}\s+from\s+"\./([\w-]+\.js)";?\s*$', re.MULTILINE)
@@ -43,6 +46,27 @@ def checked(function, *arguments):
         return function(*arguments)
     except ValueError as error:
         raise traitlets.TraitError(str(error)) from None
+
+
+def near(name: str, value, widest: float) -> np.ndarray:
+    """Return `value` as a float64 array, every entry finite and between -widest and widest: a picture can show it."""
+    array = finite(name, value)
+    if np.abs(array).max() > widest:
+        raise ValueError(
+            f"{name} reaches {np.abs(array).max():g}; this widget draws values between -{widest:g} and {widest:g}."
+        )
+    return array
+
+
+def wide(name: str, value, widest: float) -> np.ndarray:
+    """Return standard deviations as a float64 array, every entry between 1/widest and widest."""
+    array = positive(name, value)
+    if array.min() < 1 / widest or array.max() > widest:
+        outside = array.min() if array.min() < 1 / widest else array.max()
+        raise ValueError(
+            f"{name} holds {outside:g}; this widget draws standard deviations between {1 / widest:g} and {widest:g}."
+        )
+    return array
 
 
 class BrowserWidget(anywidget.AnyWidget):

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from vaecourse import bayesian_inference as bayes
 from vaecourse.frequentist import least_squares
 from vaecourse.symbols import DATA_COLOUR, P_COLOUR, Q_COLOUR, Q_LINE
-from vaecourse.validation import covariance, finite, positive
-from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked
+from vaecourse.validation import covariance, finite
+from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked, near, wide
 
 MOST_POINTS = 30
 LINES, SETS = 12, 20  # lines drawn from the posterior; sets of noise for them
@@ -81,11 +81,11 @@ class BayesExplorer(BrowserWidget):
 
     @traitlets.validate("prior_mean")
     def _check_prior_mean(self, proposal):
-        return checked(_pair, "prior_mean", proposal.value, _near)
+        return checked(_pair, "prior_mean", proposal.value, near)
 
     @traitlets.validate("prior_sd")
     def _check_prior_sd(self, proposal):
-        return checked(_pair, "prior_sd", proposal.value, _wide)
+        return checked(_pair, "prior_sd", proposal.value, wide)
 
     @traitlets.validate("noise_sd")
     def _check_noise(self, proposal):
@@ -245,7 +245,7 @@ def _prior(prior) -> tuple[list[float], list[float], float]:
         raise ValueError(
             f"prior must be a Gaussian(mean, covariance) over (intercept, slope), not {type(prior).__name__}."
         )
-    mean = _pair("prior.mean", prior.mean, _near)
+    mean = _pair("prior.mean", prior.mean, near)
     matrix, _ = covariance("prior.covariance", prior.covariance)
     if matrix.shape != (2, 2):
         raise ValueError(
@@ -258,7 +258,7 @@ def _prior(prior) -> tuple[list[float], list[float], float]:
             f"prior.covariance has the correlation {correlation:.6g}; this widget draws correlations between "
             f"-{STEEPEST:g} and {STEEPEST:g}."
         )
-    return mean, _pair("the standard deviation of prior", sd, _wide), correlation
+    return mean, _pair("the standard deviation of prior", sd, wide), correlation
 
 
 def _pairs(x, y) -> list[list[float]]:
@@ -276,7 +276,7 @@ def _pairs(x, y) -> list[list[float]]:
 def _points(points) -> list[list[float]]:
     if np.size(points) == 0:
         return []
-    points = _near("points", points)
+    points = near("points", points, WIDEST)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(
             f"points has shape {points.shape}; it must hold one pair (x, y) for each point, shape (n, 2)."
@@ -288,34 +288,15 @@ def _points(points) -> list[list[float]]:
     return points.tolist()
 
 
-def _near(name: str, value) -> np.ndarray:
-    array = finite(name, value)
-    if np.abs(array).max() > WIDEST:
-        raise ValueError(
-            f"{name} reaches {np.abs(array).max():g}; this widget draws values between -{WIDEST:g} and {WIDEST:g}."
-        )
-    return array
-
-
-def _wide(name: str, value) -> np.ndarray:
-    array = positive(name, value)
-    if array.min() < 1 / WIDEST or array.max() > WIDEST:
-        outside = array.min() if array.min() < 1 / WIDEST else array.max()
-        raise ValueError(
-            f"{name} holds {outside:g}; this widget draws standard deviations between {1 / WIDEST:g} and {WIDEST:g}."
-        )
-    return array
-
-
 def _pair(name: str, value, check) -> list[float]:
-    array = check(name, value)
+    array = check(name, value, WIDEST)
     if array.shape != (2,):
         raise ValueError(f"{name} has shape {array.shape}; it must be a pair: intercept, slope.")
     return array.tolist()
 
 
 def _noise(value) -> float:
-    array = _wide("noise_sd", value)
+    array = wide("noise_sd", value, WIDEST)
     if array.size != 1:
         raise ValueError(f"noise_sd must be one number; it has {array.size}.")
     return float(array.item())

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from vaecourse import gaussian_mixture as gm
 from vaecourse.symbols import BLUE, GREEN, ORANGE, P_COLOUR, PURPLE, Q_COLOUR, SKY, VERMILION
-from vaecourse.validation import finite
-from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked
+from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked, near
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of the components, in order
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -188,7 +187,7 @@ def _draw_curve(axes, states: list[EMState]) -> None:
 
 
 def _points(x) -> np.ndarray:
-    x = _near(finite("x", x), "x")
+    x = near("x", x, WIDEST)
     if x.ndim != 2 or x.shape[1] != 2:
         raise ValueError(f"x has shape {x.shape}; this widget draws points of the plane, shape (n, 2).")
     if len(x) > MOST_POINTS:
@@ -204,21 +203,13 @@ def _points(x) -> np.ndarray:
 
 
 def _means(means, n: int) -> list[list[float]]:
-    means = _near(finite("means", means), "means")
+    means = near("means", means, WIDEST)
     if means.ndim != 2 or means.shape[1] != 2:
         raise ValueError(
             f"means has shape {means.shape}; it must hold one pair for each component, shape (k, 2)."
         )
     _size(len(means), n)
     return means.tolist()
-
-
-def _near(array: np.ndarray, name: str) -> np.ndarray:
-    if np.abs(array).max() > WIDEST:
-        raise ValueError(
-            f"{name} reaches {np.abs(array).max():g}; this widget draws values between -{WIDEST:g} and {WIDEST:g}."
-        )
-    return array
 
 
 def _size(k: int, n: int) -> int:

@@ -11,8 +11,8 @@ from scipy.special import rel_entr
 
 from vaecourse import kl_divergence as kl
 from vaecourse.symbols import BLACK, GREEN, P_COLOUR, P_LINE, PURPLE, Q_COLOUR, Q_LINE
-from vaecourse.validation import finite, positive, probabilities, same_length
-from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked
+from vaecourse.validation import probabilities, same_length
+from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked, near, wide
 
 WIDEST = 1e3  # means and standard deviations that one picture can still show beside each other
 MOST = 30  # outcomes
@@ -20,7 +20,7 @@ MOST = 30  # outcomes
 
 def _peaks(means, sds, weights) -> tuple[list[float], list[float], list[float]]:
     """Check p's one or two Gaussians; return means, standard deviations and weights as lists."""
-    means, sds = _located("p_means", means), _wide("p_sds", sds)
+    means, sds = near("p_means", means, WIDEST), wide("p_sds", sds, WIDEST)
     weights = probabilities(
         "p_weights", np.full(np.shape(means), 1 / np.size(means)) if weights is None else weights
     )
@@ -34,27 +34,8 @@ def _peaks(means, sds, weights) -> tuple[list[float], list[float], list[float]]:
     return means.tolist(), sds.tolist(), weights.tolist()
 
 
-def _located(name: str, value) -> np.ndarray:
-    value = finite(name, value)
-    if (np.abs(value) > WIDEST).any():
-        raise ValueError(
-            f"{name} reaches {np.abs(value).max():g}; this widget draws means between -{WIDEST:g} and {WIDEST:g}."
-        )
-    return value
-
-
-def _wide(name: str, value) -> np.ndarray:
-    value = positive(name, value)
-    if (value < 1 / WIDEST).any() or (value > WIDEST).any():
-        outside = value.min() if value.min() < 1 / WIDEST else value.max()
-        raise ValueError(
-            f"{name} holds {outside:g}; this widget draws standard deviations between {1 / WIDEST:g} and {WIDEST:g}."
-        )
-    return value
-
-
 def _number(check, name: str, value) -> float:
-    array = check(name, value)
+    array = check(name, value, WIDEST)
     if array.size != 1:
         raise ValueError(f"{name} must be one number, because q is one Gaussian; it has {array.size}.")
     return float(array.item())
@@ -130,7 +111,7 @@ class DensityExplorer(_Explorer):
         direction="p‖q", label="KL divergence of two densities",
     ):  # fmt: skip
         means, sds, weights = _peaks(p_means, p_sds, p_weights)
-        q_mean, q_sd = _number(_located, "q_mean", q_mean), _number(_wide, "q_sd", q_sd)
+        q_mean, q_sd = _number(near, "q_mean", q_mean), _number(wide, "q_sd", q_sd)
         super().__init__(
             p_means=means,
             p_sds=sds,
@@ -158,7 +139,7 @@ class DensityExplorer(_Explorer):
     @traitlets.validate("q_mean", "q_sd")
     def _check_q(self, proposal):
         name = proposal.trait.name
-        return checked(_number, _located if name == "q_mean" else _wide, name, proposal.value)
+        return checked(_number, near if name == "q_mean" else wide, name, proposal.value)
 
     def _log_p(self, x) -> np.ndarray:
         return kl.mixture_log_density(x, self.p_weights, self.p_means, self.p_sds)

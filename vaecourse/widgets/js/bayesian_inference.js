@@ -130,7 +130,7 @@ function render({ model, el }) {
     touched();
     if (!more) return;
     before = old;
-    said = `Point ${count} came in, and the posterior so far (dotted) was its prior; it adds ${format(posterior().logEvidence - old.logEvidence)} nats to the log evidence: its log density, as predicted before. `;
+    said = `Point ${count} came in, and the posterior so far (dotted) was its prior; it adds ${format(posterior().logEvidence - old.logEvidence)} nats to the log evidence (its log density under the prediction before it). `;
   }
   function add(place) {
     if (state.points.length >= MOST) {
@@ -338,7 +338,7 @@ function render({ model, el }) {
     addButton.disabled = state.points.length >= MOST;
     removeButton.disabled = !state.points.length;
     say(removeButton, state.points.length ? `remove point ${(selected === NONE ? state.points.length - 1 : selected) + 1}` : "remove a point");
-    say(bestKey.lastChild, !best ? "least squares: many lines" : visible(best) ? "least squares" : "least squares (outside)");
+    say(bestKey.lastChild, !best ? "least squares: many lines tie" : visible(best) ? "least squares" : "least squares (outside)");
     widthSlider.set(Math.log2(state.sd[0] / middle.sd[0]));
     noiseSlider.set(Math.log2(state.noise / middle.noise));
     frames.show(around);
