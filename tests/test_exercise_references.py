@@ -9,7 +9,7 @@ from sklearn import metrics
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from vaecourse import gaussian_mixture, kl_divergence, one_latent
+from vaecourse import gaussian_mixture, kl_divergence, mean_field, one_latent
 from vaecourse.exercises import exercise
 
 
@@ -141,3 +141,50 @@ def test_the_entropy_and_the_logistic_model_agree_with_scipy():
     likelihood = stats.bernoulli(special.expit(x @ w)).logpmf(labels).sum()
     expected = likelihood + stats.norm(0, 2).logpdf(w).sum()
     np.testing.assert_allclose(reference("04/logistic_log_joint")(w, x, labels, 2.0), expected, rtol=1e-12)
+
+
+def test_the_factorized_gaussian_agrees_with_the_package():
+    rng = np.random.default_rng(5)
+    for d in (2, 3, 5):
+        rows = rng.normal(size=(d, d))
+        mean, covariance = rng.normal(size=d), rows @ rows.T + 0.2 * np.eye(d)
+        q = mean_field.Factorized(rng.normal(size=d), np.exp(rng.normal(size=d)))
+        for j in range(d):
+            new = mean_field.update(q, mean, covariance, j)
+            found = reference("05/update")(q.means, mean, covariance, j)
+            np.testing.assert_allclose(found, [new.means[j], new.variances[j]], rtol=1e-9)
+        divergence = reference("05/kl_factorized")(*q, mean, covariance)
+        np.testing.assert_allclose(divergence, -mean_field.elbo(q, mean, covariance), rtol=1e-9)
+        expected = kl_divergence.multivariate_gaussian(q.means, np.diag(q.variances), mean, covariance)
+        np.testing.assert_allclose(divergence, expected, rtol=1e-9)
+        shares = mean_field.lost_variance(covariance)
+        np.testing.assert_allclose(reference("05/lost_variance")(covariance), shares, rtol=1e-9)
+
+
+def test_the_expected_log_weights_are_averages_over_dirichlet_draws():
+    a = np.array([0.8, 2.0, 5.0])
+    logs = np.log(np.random.default_rng(0).dirichlet(a, 100_000))
+    error = logs.std(axis=0) / np.sqrt(len(logs))
+    assert (np.abs(reference("05/expected_log_weights")(a) - logs.mean(axis=0)) < 4 * error).all()
+
+
+def test_the_two_unknowns_of_a_gaussian_are_at_the_top_of_the_bound():
+    """No other q(μ), and no other q(τ), has a larger ELBO: integrated on a grid, not by the updates."""
+    data, mu0, lambda0, a0, b0 = np.array([1.0, 2.0, 4.0, 5.0]), 0.0, 1.0, 1.5, 2.0
+    m, precision, a, b = reference("05/coordinate_ascent")(data, mu0, lambda0, a0, b0)
+
+    def bound(m, log_precision, log_a, log_b):
+        sd, a, b = np.exp(-log_precision / 2), np.exp(log_a), np.exp(log_b)
+        mu = m + sd * np.linspace(-8, 8, 401)
+        tau = stats.gamma(a, scale=1 / b).ppf((np.arange(4000) + 0.5) / 4000)
+        weights = stats.norm(m, sd).pdf(mu) * (mu[1] - mu[0])
+        squares = weights @ (((data - mu[:, None]) ** 2).sum(axis=1) + lambda0 * (mu - mu0) ** 2)
+        # E[log p(data, μ, τ)]: constants of the data and of the priors left out
+        joint = ((a0 - 1 + (len(data) + 1) / 2) * np.log(tau) - (b0 + squares / 2) * tau).mean()
+        return joint + stats.norm(m, sd).entropy() + stats.gamma(a, scale=1 / b).entropy()
+
+    best = np.array([m, *np.log([precision, a, b])])
+    for move in 0.1 * np.vstack([np.eye(4), -np.eye(4)]):
+        assert bound(*(best + move)) < bound(*best)
+    slope = optimize.approx_fprime(best, lambda v: bound(*v), 1e-4)
+    np.testing.assert_allclose(slope, 0, atol=0.01)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from vaecourse import lesson, one_latent, predictions, progress
+from vaecourse import lesson, mean_field, one_latent, predictions, progress
 from vaecourse.predictions import PREDICTIONS, Prediction, Truth, letter, prediction, truth
 from vaecourse.widgets.prediction import PredictionView, revealed_html, revealed_text
 
@@ -58,6 +58,9 @@ def test_names_are_unique_and_the_answer_is_not_always_the_same_letter():
         ("04/drag_q", "The ELBO and KL(q‖p(z|x)), but never log p(x)"),
         ("04/no_entropy", "A spike: its width goes to 0"),
         ("04/too_sure", "Too narrow"),
+        ("05/what_is_lost", "The variances"),
+        ("05/six_components", "Two"),
+        ("05/step_down", "No, never"),
         ("09/noise_off", "It grows without limit"),
         ("09/ignored_coordinate", "m = 0, s = 0: pure noise"),
         ("10/length_of_the_midpoint", "Nearer than a drawn code usually is"),
@@ -93,6 +96,11 @@ def test_a_hinge_that_stops_at_any_line_would_be_told(monkeypatch):
     assert truth(asked).answer == 2
 
 
+def _variance_for_precision(q, mean, precision, j, right=mean_field._update):
+    q = right(q, mean, precision, j)
+    return q._replace(variances=1 / q.variances)
+
+
 @pytest.mark.parametrize(
     ("name", "module", "function", "err", "told"),
     [
@@ -105,6 +113,15 @@ def test_a_hinge_that_stops_at_any_line_would_be_told(monkeypatch):
             1,
         ),
         ("04/too_sure", "mean_field", "elbo", lambda q, mean, covariance: -((q.variances[0] - 1) ** 2), 1),
+        (
+            "05/what_is_lost",
+            "mean_field",
+            "_update",  # the others' distance from 0 in place of their distance from the true means
+            lambda q, mean, precision, j, right=mean_field._update: right(q, 0 * mean, precision, j),
+            2,
+        ),
+        ("05/step_down", "mean_field", "_update", _variance_for_precision, 0),
+        ("05/six_components", "variational_mixture", "surviving", lambda posterior: np.full(6, True), 0),
     ],
 )
 def test_a_bound_that_errs_would_be_told(monkeypatch, name, module, function, err, told):

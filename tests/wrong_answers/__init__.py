@@ -5,6 +5,7 @@ from . import (
     gaussian_mixture,
     kl_divergence,
     latent_space,
+    mean_field,
     start_here,
     vae,
     variational_inference,
@@ -16,6 +17,7 @@ LESSONS = (
     gaussian_mixture,
     bayesian_inference,
     variational_inference,
+    mean_field,
     vae,
     latent_space,
 )

@@ -11,6 +11,7 @@ MODULES = {
     "02": "gaussian_mixture",
     "03": "bayesian_inference",
     "04": "variational_inference",
+    "05": "mean_field",
     "09": "vae",
     "10": "latent_space",
 }

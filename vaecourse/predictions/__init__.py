@@ -7,6 +7,7 @@ from . import (
     gaussian_mixture,
     kl_divergence,
     latent_space,
+    mean_field,
     start_here,
     vae,
     variational_inference,
@@ -21,6 +22,7 @@ LESSONS = (
     gaussian_mixture,
     bayesian_inference,
     variational_inference,
+    mean_field,
     vae,
     latent_space,
 )
