@@ -128,6 +128,12 @@ def test_r_hat_sees_chains_that_disagree_and_chains_that_drift():
     assert r_hat(stuck)[0] == np.inf
 
 
+def test_r_hat_by_hand():
+    halves = [[1.0, 2.0, 3.0, 6.0], [0.0, 0.0, 2.0, 2.0]]
+    # W = (14/3 + 4/3)/2 = 3, the means are 3 and 1: V = 3/4 · 3 + 2
+    assert r_hat(np.concatenate(halves)[:, None])[0] == pytest.approx(np.sqrt((2.25 + 2) / 3), rel=1e-12)
+
+
 def test_measures_do_not_change_with_the_unit():
     values = autoregression(0.8, 1000, 3)
     assert np.allclose(effective_sample_size(1e6 * values - 5), effective_sample_size(values), rtol=1e-6)

@@ -120,6 +120,15 @@ def test_a_bent_posterior_bound_below_evidence_within_error_both_against_quadrat
         assert 1000 < evidence.effective_draws < 40_000
 
 
+def test_the_error_bars_are_as_long_as_the_errors():
+    model, rng = bent_model(), np.random.default_rng(0)
+    q = vi.diagonal_q([-0.2, -0.3], [0.9, 1.3])
+    for estimate in (vi.elbo, vi.importance_log_evidence):
+        runs = [estimate(model, q, rng.standard_normal((1000, 2))) for _ in range(300)]
+        spread = np.std([run.value for run in runs], ddof=1)
+        assert np.mean([run.standard_error for run in runs]) == pytest.approx(spread, rel=0.2)
+
+
 def test_a_density_that_is_zero_somewhere():
     model = vi.LogJoint(lambda z: np.where(z[:, 0] > 0, -z[:, 0], -np.inf), lambda z: -np.ones_like(z))
     q, e = vi.diagonal_q([1.0], 1.5), np.random.default_rng(0).standard_normal((50_000, 1))
