@@ -20,9 +20,9 @@ from vaecourse.widgets.mean_field import MeanFieldExplorer
         ({"sds": (1, np.inf)}, "sds holds NaN or infinity"),
         ({"sds": 1}, r"sds has shape \(\); it must be a pair"),
         ({"sds": (1, 1, 1)}, r"sds has shape \(3,\); it must be a pair, one number for z₁ and one for z₂"),
-        ({"sds": (1, 5)}, r"sds is \(1, 5\); this widget draws standard deviations .* at most 4 times the other"),
-        ({"sds": (1e-9, 1e-9)}, r"sds is \(1e-09, 1e-09\)"),
-        ({"sds": (1e9, 1e9)}, r"sds reaches 1e\+09"),
+        ({"sds": (1, 5)}, r"sds is \(1, 5\); this widget draws one at most 4 times as large as the other"),
+        ({"sds": (1e-9, 1e-9)}, "sds holds 1e-09; this widget draws standard deviations between 1e-06"),
+        ({"sds": (1e9, 1e9)}, r"sds holds 1e\+09"),
         ({"mean": []}, "mean is empty"),
         ({"mean": (0, 1e7)}, r"mean reaches 1e\+07; this widget draws values between"),
         ({"start": (0, np.nan)}, "start holds NaN"),
@@ -45,10 +45,8 @@ def test_bad_input_is_refused_in_one_sentence(arguments, said):
 
 def test_a_bad_assignment_is_refused_and_the_old_value_stays():
     widget = MeanFieldExplorer(0.5, start=(1, 1))
-    bad = {"correlation": 1.0, "sds": [1, 9], "mean": [0, 50], "start": [0, 21], "start_sds": [0, 1], "steps": -2, "first": 3}  # fmt: skip
+    bad = {"correlation": 1.0, "sds": [1, 9], "mean": [0], "start": [0, 21], "start_sds": [0, 1], "steps": -2, "first": 3}  # fmt: skip
     for name, value in bad.items():
-        if name == "mean":
-            continue  # on its own it is fine, wherever q starts
         before = getattr(widget, name)
         with pytest.raises(traitlets.TraitError, match=name):
             setattr(widget, name, value)

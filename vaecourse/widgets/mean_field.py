@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 
 from vaecourse import mean_field as mf
 from vaecourse.symbols import GREEN, P_COLOUR, P_LINE, Q_COLOUR, Q_LINE
-from vaecourse.validation import finite, positive
-from vaecourse.widgets.base import JS, BrowserWidget, bundle
+from vaecourse.validation import finite
+from vaecourse.widgets.base import JS, BrowserWidget, bundle, checked, near, wide
 
 STRONGEST = 0.99  # at 1 the ellipse of p is a line, which no product of densities fits
 RATIO = 4  # so many times as wide as the other may one coordinate of p be
 FAR = 20  # standard deviations of p: q's mean starts no farther out, and q is no more times wider or narrower
 WIDEST = 1e6
+ROUNDING = 1e-9  # what the browser sends is at a limit only up to this
 MOST_STEPS = 400
 
 
@@ -49,38 +50,33 @@ class MeanFieldExplorer(BrowserWidget):
         self, correlation=0.8, sds=(1, 1), mean=(0, 0), start=None, start_sds=None, *, steps: int = 0, first: int = 1,
         forward: bool = False, label: str = "Mean field: a product for a correlated Gaussian",
     ):  # fmt: skip
-        mean, sds = _pair("mean", mean), _sds(sds)
-        start = _start(
-            "start", [mean[0] - 2 * sds[0], mean[1] + sds[1]] if start is None else start, mean, sds
-        )
+        mean, sds = _mean(mean), _sds(sds)
+        if start is None:
+            start = [mean[0] - 2 * sds[0], mean[1] + sds[1]]
         super().__init__(
             correlation=_correlation(correlation),
             sds=sds,
             mean=mean,
-            start=start,
+            start=_start(start, mean, sds),
             start_sds=_start_sds(sds if start_sds is None else start_sds, sds),
-            steps=_whole("steps", steps, 0, MOST_STEPS),
-            first=_whole("first", first, 1, 2),
+            steps=_steps(steps),
+            first=_first(first),
             forward=forward,
             label=label,
         )
 
     @traitlets.validate("correlation", "sds", "mean", "start", "start_sds", "first", "steps")
     def _check(self, proposal):
-        name, value = proposal.trait.name, proposal.value
-        check = {
-            "correlation": lambda: _correlation(value),
-            "sds": lambda: _sds(value),
-            "mean": lambda: _pair("mean", value),
-            "start": lambda: _start("start", value, self.mean, self.sds),
-            "start_sds": lambda: _start_sds(value, self.sds),
-            "first": lambda: _whole("first", value, 1, 2),
-            "steps": lambda: _whole("steps", value, 0, MOST_STEPS),
-        }[name]
-        try:
-            return check()
-        except ValueError as error:  # its sentence, as the error that makes traitlets keep the old value
-            raise traitlets.TraitError(str(error)) from None
+        check, *others = {
+            "correlation": (_correlation,),
+            "sds": (_sds,),
+            "mean": (_mean,),
+            "start": (_start, self.mean, self.sds),
+            "start_sds": (_start_sds, self.sds),
+            "first": (_first,),
+            "steps": (_steps,),
+        }[proposal.trait.name]
+        return checked(check, proposal.value, *others)
 
     @property
     def covariance(self) -> np.ndarray:
@@ -196,15 +192,11 @@ def _said(pair) -> str:
     return f"({pair[0]:.2f}, {pair[1]:.2f})"
 
 
-def _pair(name: str, value) -> list[float]:
-    array = finite(name, value)
+def _pair(check, name: str, value) -> list[float]:
+    array = check(name, value, WIDEST)
     if array.shape != (2,):
         raise ValueError(
             f"{name} has shape {array.shape}; it must be a pair, one number for z₁ and one for z₂."
-        )
-    if np.abs(array).max() > WIDEST:
-        raise ValueError(
-            f"{name} reaches {np.abs(array).max():g}; this widget draws values between -{WIDEST:g} and {WIDEST:g}."
         )
     return array.tolist()
 
@@ -213,7 +205,7 @@ def _correlation(value) -> float:
     array = finite("correlation", value)
     if array.ndim:
         raise ValueError(f"correlation has shape {array.shape}; it must be one number.")
-    if not abs(array) <= STRONGEST:
+    if abs(array) > STRONGEST:
         raise ValueError(
             f"correlation is {float(array):g}; it must lie between -{STRONGEST} and {STRONGEST} "
             "(at 1, z₁ would fix z₂, and no product of densities is near that)."
@@ -221,34 +213,46 @@ def _correlation(value) -> float:
     return float(array)
 
 
+def _mean(value) -> list[float]:
+    return _pair(near, "mean", value)
+
+
 def _sds(value) -> list[float]:
-    a, b = _pair("sds", positive("sds", value))
-    if min(a, b) < 1 / WIDEST or not 1 / RATIO * (1 - 1e-9) <= b / a <= RATIO * (1 + 1e-9):
+    a, b = _pair(wide, "sds", value)
+    if max(a / b, b / a) > RATIO * (1 + ROUNDING):
         raise ValueError(
-            f"sds is ({a:g}, {b:g}); this widget draws standard deviations above {1 / WIDEST:g}, one at most {RATIO} times the other."
+            f"sds is ({a:g}, {b:g}); this widget draws one at most {RATIO} times as large as the other."
         )
     return [a, b]
 
 
-def _start(name: str, value, mean, sds) -> list[float]:
-    start = _pair(name, value)
-    away = np.abs(np.subtract(start, mean)) / sds
-    if away.max() > FAR * (1 + 1e-9):
+def _start(value, mean, sds) -> list[float]:
+    start = _pair(near, "start", value)
+    away = (np.abs(np.subtract(start, mean)) / sds).max()
+    if away > FAR * (1 + ROUNDING):
         raise ValueError(
-            f"{name} lies {away.max():.4g} standard deviations of p from its mean; this widget draws at most {FAR}."
+            f"start lies {away:.4g} standard deviations of p from its mean; this widget draws at most {FAR}."
         )
     return start
 
 
 def _start_sds(value, sds) -> list[float]:
-    start = _pair("start_sds", positive("start_sds", value))
+    start = _pair(wide, "start_sds", value)
     times = np.divide(start, sds)
-    if times.max() > FAR * (1 + 1e-9) or times.min() < (1 - 1e-9) / FAR:
+    if max(times.max(), 1 / times.min()) > FAR * (1 + ROUNDING):
         raise ValueError(
             f"start_sds is ({start[0]:g}, {start[1]:g}), for p's ({sds[0]:g}, {sds[1]:g}); this widget draws "
             f"at most {FAR} times, at least 1/{FAR} of them."
         )
     return start
+
+
+def _first(value) -> int:
+    return _whole("first", value, 1, 2)
+
+
+def _steps(value) -> int:
+    return _whole("steps", value, 0, MOST_STEPS)
 
 
 def _whole(name: str, value, least: int, most: int) -> int:
