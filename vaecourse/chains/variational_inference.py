@@ -16,7 +16,7 @@ W = 2.0  # x | z ~ N(W z, 1)
 
 _U = np.linspace(-12, 12, 241)
 _WEIGHTS = np.exp(-0.5 * _U**2) / np.sqrt(2 * np.pi) * (_U[1] - _U[0])
-_Z = np.linspace(-30, 30, 6001)
+_Z = np.linspace(-15, 15, 1001)
 
 
 def _log_normal(x, mean, variance) -> np.ndarray:
