@@ -30,6 +30,7 @@ from vaecourse.mixture_posterior import (
     divergences,
     expected_log_joint,
     expected_weights,
+    factors,
     log_predictive,
     posterior_from,
     surviving,
@@ -108,7 +109,15 @@ def m_step(x, responsibilities, prior: MixturePrior) -> MixturePosterior:
         # N_k S_k = Σ_n r_nk (x_n − x̄_k)(x_n − x̄_k)ᵀ   (10.53)
         difference = np.sqrt(r[:, j, None]) * (x - mean)
         scatters.append((difference**2).sum(axis=0) if prior.diagonal else difference.T @ difference)
-    return posterior_from(prior, totals, means, np.array(scatters))
+    posterior = posterior_from(prior, totals, means, np.array(scatters))
+    try:
+        factors(posterior.inverse_scales)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "a component reaches more than 1e8 times as far in one direction as in another, which float64 cannot hold; "
+            "rescale x, or give a prior whose mean and spread are nearer to those of x."
+        ) from None
+    return posterior
 
 
 # The bound
