@@ -353,6 +353,38 @@ def test_a_packaged_answer_is_refused(cell, name):
     assert "which already is the answer" in report.refusal and not report.results
 
 
+@pytest.mark.parametrize(
+    ("name", "imported", "call"),
+    [
+        ("01/discrete_kl", "from vaecourse.exercises.kl_divergence import discrete_kl", "discrete_kl"),
+        (
+            "03/squared_loss_gradient",
+            "from vaecourse import frequentist",
+            "frequentist.squared_loss_gradient",
+        ),
+        ("03/hinge_loss", "from sklearn.metrics import hinge_loss", "hinge_loss"),
+        (
+            "03/log_evidence",
+            "from vaecourse.bayesian_inference import beta_log_evidence",
+            "beta_log_evidence",
+        ),
+        ("03/beta_posterior", "import vaecourse.posterior_methods as pm", "pm.conjugate"),
+        ("04/elbo_discrete", "from scipy import special", "special.rel_entr"),
+        ("04/entropy_gaussian", "from vaecourse.gaussian_q import entropy", "entropy"),
+        ("04/entropy_gaussian", "from scipy import stats", "stats.norm"),
+        ("04/logistic_log_joint", "from vaecourse import logistic_regression as lr", "lr.log_joint"),
+        ("05/update", "from vaecourse import mean_field", "mean_field.update"),
+        ("05/kl_factorized", "from vaecourse.mean_field import elbo", "elbo"),
+        ("05/expected_log_weights", "from vaecourse import mixture_posterior as mp", "mp.expectations"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_no_lesson_accepts_its_own_package_as_an_answer(cell, name, imported, call, inside):
+    head = f"def f(*given):\n    {imported}\n" if inside else f"{imported}\ndef f(*given):\n"
+    report = graded(name, cell(f"{head}    return {call}(*given)\n")["f"])
+    assert "which already is the answer" in report.refusal and not report.results
+
+
 @pytest.mark.parametrize("name", ["own_names", "of_own_object", "categorical"])
 def test_the_learners_own_functions_may_have_any_name(cell, name):
     assert not graded("01/discrete_kl", cell(ALLOWED)[name]).refusal

@@ -132,7 +132,7 @@ def grade(exercise: Exercise, answer: Any, rng: np.random.Generator) -> Report:
             )
         value = answer
         answer = lambda: value  # noqa: E731
-    if used := student.forbidden(answer, exercise.forbids):
+    if used := student.forbidden(answer, (*exercise.forbids, "vaecourse.exercises")):
         return Report(
             exercise,
             refusal=f"Your function uses {used}, which already is the answer. Build it yourself here.",
