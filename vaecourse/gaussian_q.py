@@ -5,6 +5,7 @@ the full family the lower triangle of L row by row, with logarithms on its diago
 Source: Kucukelbir et al., "Automatic differentiation variational inference" (2017), §2.4.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ def parameters(q: GaussianQ) -> np.ndarray:
     if q.diagonal:
         return np.concatenate([q.mean, log_sd])
     triangle = np.tril(q.factor, -1) + np.diag(log_sd)
-    return np.concatenate([q.mean, triangle[np.tril_indices(len(q.mean))]])
+    return np.concatenate([q.mean, triangle[lower_triangle(len(q.mean))]])
 
 
 def with_parameters(q: GaussianQ, values) -> GaussianQ:
@@ -90,7 +91,7 @@ def with_parameters(q: GaussianQ, values) -> GaussianQ:
     if q.diagonal:
         return GaussianQ(values[:d], np.diag(np.exp(values[d:])), True)
     factor = np.zeros((d, d))
-    factor[np.tril_indices(d)] = values[d:]
+    factor[lower_triangle(d)] = values[d:]
     np.fill_diagonal(factor, np.exp(np.diag(factor)))
     return GaussianQ(values[:d], factor)
 
@@ -98,5 +99,11 @@ def with_parameters(q: GaussianQ, values) -> GaussianQ:
 def is_log(q: GaussianQ) -> np.ndarray:
     """1.0 for each parameter that is a log L_jj, 0.0 for the others, shape (k,)."""
     d = len(q.mean)
-    logs = np.ones(d) if q.diagonal else np.eye(d)[np.tril_indices(d)]
-    return np.concatenate([np.zeros(d), logs])
+    rows, columns = lower_triangle(d)
+    return np.concatenate([np.zeros(d), np.ones(d) if q.diagonal else rows == columns])
+
+
+@cache
+def lower_triangle(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries of a (d, d) triangle in the order of `parameters`; read only."""
+    return np.tril_indices(d)

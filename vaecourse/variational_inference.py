@@ -23,6 +23,7 @@ from vaecourse.gaussian_q import (
     is_log,
     log_density,
     log_density_of_noise,
+    lower_triangle,
     parameters,
     transform,
     with_parameters,
@@ -168,7 +169,7 @@ def _by_parameters(q: GaussianQ, g: np.ndarray, e: np.ndarray) -> np.ndarray:
         return np.concatenate([g, g * e * scale], axis=1)
     outer = g[:, :, None] * e[:, None, :]
     outer[:, range(len(scale)), range(len(scale))] *= scale
-    rows, columns = np.tril_indices(len(scale))
+    rows, columns = lower_triangle(len(scale))
     return np.concatenate([g, outer[:, rows, columns]], axis=1)
 
 
@@ -263,7 +264,7 @@ _ADVICE = "Take a smaller rate (it is {:g}), or a start nearer to the posterior.
 def _units(q: GaussianQ) -> np.ndarray:
     """The start's sd for each m_i and for each L_ij off the diagonal, 1 for each log L_jj; shape (k,)."""
     d = len(q.mean)
-    of_factor = np.ones(d) if q.diagonal else q.sd[np.tril_indices(d)[0]]
+    of_factor = np.ones(d) if q.diagonal else q.sd[lower_triangle(d)[0]]
     return np.where(is_log(q) == 1, 1.0, np.concatenate([q.sd, of_factor]))
 
 
