@@ -147,6 +147,36 @@ def test_nothing_is_dragged_out_of_its_picture(widget_page):
     assert opened.errors == []
 
 
+def test_a_drag_beside_takes_the_nearest_along_and_a_click_moves_nothing(widget_page):
+    widget = _explorer()
+    opened = widget_page(widget)
+    for name, read in (
+        ("point3", lambda: opened.get("points")),
+        ("prior", lambda: opened.get("prior_mean")),
+    ):
+        x, y = _centre(_handle(opened, name))
+        before = read()
+        opened.page.mouse.click(x + 30, y + 20)
+        _rest(opened)
+        assert read() == before
+        opened.page.mouse.move(x + 30, y + 20)
+        opened.page.mouse.down()
+        opened.page.mouse.move(x + 70, y - 40, steps=10)
+        opened.page.mouse.up()
+        _shows(opened, widget)
+        assert _centre(_handle(opened, name)) == pytest.approx((x + 70, y - 40), abs=1.5)
+        assert _handle(opened, name).evaluate("e => e === document.activeElement")
+        assert sum(a != b for a, b in zip(read(), before, strict=True)) == (1 if name == "point3" else 2)
+    _press(opened, *["remove"] * 6)
+    box = _picture(opened, "data").bounding_box()
+    opened.page.mouse.move(box["x"] + 100, box["y"] + 100)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + 200, box["y"] + 150, steps=5)  # nothing there to take along
+    opened.page.mouse.up()
+    _rest(opened)
+    assert opened.get("points") == [] and opened.errors == []
+
+
 def test_points_come_and_go_by_double_click(widget_page):
     widget = _explorer(used=4)
     opened = widget_page(widget)

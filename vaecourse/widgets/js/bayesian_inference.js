@@ -14,6 +14,7 @@ const DOUBLINGS = 5; // a slider goes so many either way
 const SPAN = 2.6; // standard deviations of a belief in sight, either way
 const GLIDE = 250; // ms: a belief on its way when a point comes or goes
 const NEAR = 12; // pixels from which a line or its dot is meant
+const STILL = 4; // pixels: less is a click, not a drag
 const GREY = "#777", MARKED = "#E69F00";
 const NONE = -1;
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -50,8 +51,8 @@ function render({ model, el }) {
   let seen = posterior(); // the belief in the picture, on its way to the posterior
 
   // The elements
-  const data = make("canvas", { role: "img", "data-picture": "data" });
-  const belief = make("canvas", { role: "img", "data-picture": "belief" });
+  const data = make("canvas", { role: "img", "data-picture": "data", "data-handle": "nearest" });
+  const belief = make("canvas", { role: "img", "data-picture": "belief", "data-handle": "middle" });
   const [dataStage, beliefStage] = [data, belief].map((canvas) => make("div", { class: "vc-bayes-stage" }, canvas));
   const press = (name, text, action) => {
     const button = make("button", { type: "button", "data-action": name }, text);
@@ -205,6 +206,34 @@ function render({ model, el }) {
   const centre = handle(there, "prior", "p", "prior", () => state.mean, (to) => { state.mean = to; touched(); });
   dataStage.append(...grips);
   beliefStage.append(centre);
+  // A drag that begins anywhere else in a picture takes along what is nearest; a click alone moves nothing.
+  function bring(plane, canvas, nearest) {
+    let [origin, put] = [null, null];
+    drag(canvas, {
+      pressed(event) {
+        if (event.pointerType === "touch") return false; // a finger there scrolls the page
+        [origin, put] = [plane.at(event), null];
+        pick(NONE);
+      },
+      moved(event) {
+        const [left, top] = plane.at(event);
+        if (!put && Math.hypot(left - origin[0], top - origin[1]) < STILL) return;
+        put ??= nearest(origin);
+        put(plane.inside([plane.fromX(left), plane.fromY(top)]));
+      },
+    }, signal);
+  }
+  bring(here, data, ([left, top]) => {
+    if (!state.points.length) return () => {};
+    const far = state.points.map(([x, y]) => Math.hypot(here.toX(x) - left, here.toY(y) - top));
+    const i = far.indexOf(Math.min(...far));
+    grips[i].focus({ preventScroll: true });
+    return (to) => { state.points[i] = to; touched(); };
+  });
+  bring(there, belief, () => {
+    centre.focus({ preventScroll: true });
+    return (to) => { state.mean = to; touched(); };
+  });
   data.addEventListener("dblclick", (event) => {
     const [left, top] = here.at(event);
     add([here.fromX(left), here.fromY(top)]);
@@ -212,21 +241,21 @@ function render({ model, el }) {
 
   // A line and its dot belong together: the pointer near the one marks both.
   const lines = () => drawLines(seen, noises.subarray(2 * LINES * state.draw, 2 * LINES * (state.draw + 1)));
-  function point(far) {
-    const distances = lines().map(far);
-    const nearest = distances.indexOf(Math.min(...distances));
-    const now = distances[nearest] <= NEAR ? nearest : NONE;
-    if (now !== pointed) [pointed] = [now, paint.soon()];
+  function pick(line) {
+    if (line !== pointed) paint.soon();
+    pointed = line;
   }
-  belief.addEventListener("pointermove", (event) => {
-    const [left, top] = there.at(event);
-    point((line) => Math.hypot(there.toX(line[0]) - left, there.toY(line[1]) - top));
-  }, { signal });
-  data.addEventListener("pointermove", (event) => {
-    const [left, top] = here.at(event);
-    point(([a, b]) => Math.abs(here.toY(a + b * here.fromX(left)) - top));
-  }, { signal });
-  for (const canvas of [data, belief]) canvas.addEventListener("pointerleave", () => { pointed = NONE; paint.soon(); }, { signal });
+  function point(plane, canvas, far) {
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.buttons) return;
+      const distances = lines().map((line) => far(line, ...plane.at(event)));
+      const nearest = distances.indexOf(Math.min(...distances));
+      pick(distances[nearest] <= NEAR ? nearest : NONE);
+    }, { signal });
+    canvas.addEventListener("pointerleave", () => pick(NONE), { signal });
+  }
+  point(there, belief, ([a, b], left, top) => Math.hypot(there.toX(a) - left, there.toY(b) - top));
+  point(here, data, ([a, b], left, top) => Math.abs(here.toY(a + b * here.fromX(left)) - top));
 
   function touched() {
     said = before = null;
@@ -302,14 +331,14 @@ function render({ model, el }) {
       ellipse(before, radius);
       stroke(context, INK.p, 1.4, 1, [2, 4]);
     }
-    drawn.forEach((line, i) => dot(line, i === pointed ? 6 : 3, i === pointed ? MARKED : INK.p, i === pointed ? 1 : 0.6));
+    drawn.forEach((line, i) => dot(line, i === pointed ? 6 : 2.6, i === pointed ? MARKED : INK.p, i === pointed ? 1 : 0.6));
     if (best) {
       const [left, top] = [there.toX(best[0]), there.toY(best[1])];
       for (const [colour, wide] of [["#fff", 5], ["#000", 2]]) {
         context.beginPath();
-        for (const side of [-6, 6]) {
-          context.moveTo(left - 6, top - side);
-          context.lineTo(left + 6, top + side);
+        for (const side of [-5, 5]) {
+          context.moveTo(left - 5, top - side);
+          context.lineTo(left + 5, top + side);
         }
         stroke(context, colour, wide);
       }
