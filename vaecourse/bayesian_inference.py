@@ -141,17 +141,17 @@ class _Solved:
         m, L = check_belief("prior", prior)
         _columns("x", x, m)
         n, d = x.shape
-        # rows of zeros for n < d: they say nothing, and V is complete
-        matrix, residual = np.zeros((max(n, d), d)), np.zeros(max(n, d))
-        matrix[:n], residual[:n] = x @ L, y - x @ m
-        U, S, Vt = np.linalg.svd(matrix, full_matrices=False)
+        U, S, Vt = np.linalg.svd(x @ L, full_matrices=n < d)
         S = np.where(S > S[0] * max(n, d) * np.finfo(np.float64).eps, S, 0.0)
-        # p(u|y) has the variance σ² / (s² + σ²) along each column of V, and the mean s (Uᵀr) / (s² + σ²)
+        # along column k of V, u has the mean s (U_k·r) / (s² + σ²) and the variance σ² / (s² + σ²), 1 from column n on
+        residual = y - x @ m
         size, along = np.hypot(S, sigma), U.T @ residual
-        self.mean = m + L @ (Vt.T @ (S / size * (along / size)))
-        self.factor = L @ (Vt.T * (sigma / size))
+        spread = np.ones(d)
+        spread[: len(S)] = sigma / size
+        self.mean = m + L @ (Vt[: len(S)].T @ (S / size * (along / size)))
+        self.factor = L @ (Vt.T * spread)
         # log N(r; 0, σ² I + U S² Uᵀ): along U the variance is s² + σ², across it σ²
-        across = residual - U @ along
+        across = residual - U @ along if n > d else np.zeros(1)
         with np.errstate(over="ignore"):
             square = ((along / size) ** 2).sum() + ((across / sigma) ** 2).sum()
         logs = n * np.log(sigma) + (np.log(size) - np.log(sigma)).sum()

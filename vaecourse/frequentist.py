@@ -136,31 +136,52 @@ def svm_constraint_form(x, labels, c: float = np.inf) -> Separator:
 
 
 def svm_hinge_form(x, labels, c: float, iterations: int = 40_000) -> Separator:
-    """The same plane by subgradient descent on `hinge_loss`, with no constraint.
+    """The same plane by subgradient descent on `hinge_loss`, with no constraint; the mean of the last tenth of its path.
 
-    The steps shrink by the same factor each time, over eight powers of ten: near its kinks the loss is as steep as far
-    from them, and no other end of the steps is that near the minimum. The data are first moved and scaled to size 1,
-    which changes the path and not the plane. Where many offsets are equally good, it ends at one of them.
+    The steps shrink by the same factor each time, over eight powers of ten or more: around its minimum the loss has
+    kinks, as steep near it as far from it, so the end of the path is as close as its last steps are short. The data are
+    first moved and scaled to size 1, which changes the path and not the plane. Where many offsets are equally good, it
+    ends at one of them. ValueError if the path may have ended far above the minimum, as it does for a very large c.
     """
     x, y, c = _labelled(x, labels, c)
     _refuse_infinite(c)
-    _whole("iterations", iterations, least=2)
+    _whole("iterations", iterations, least=10)
     middle = x.mean(axis=0)
     scale = np.abs(x - middle).max() or 1.0
     z = np.column_stack([y[:, None] * (x - middle) / scale, y])
     prices = c * scale**2 * z
-    shrink = np.append(np.ones(x.shape[1]), 0.0)  # b is not in ½ w·w
-    first = 10 / (c * scale**2 * len(x))
-    plane = np.zeros(x.shape[1] + 1)
-    total, averaged = np.zeros_like(plane), iterations // 2
+    own = np.append(np.ones(x.shape[1]), 0.0)  # the slope of ½ w·w is w, and b has none
+    unit = 30 / (c * scale**2 * len(x))
+    sizes = np.geomspace(max(unit, 0.03), 1e-8 * unit, iterations)[:, None]
+    steps = np.where(own, np.minimum(sizes, 1.0), sizes)
+    plane, last = np.zeros(len(own)), iterations // 10
+    mean, share = np.zeros(len(own)), np.zeros(len(x))
     for t in range(iterations):
-        # w ← w − step · (w − c Σ y x),  b ← b + step · c Σ y,  sums over the points that miss the margin
         missed = z @ plane < 1
-        plane = plane - first * 10 ** (-8 * t / iterations) * (shrink * plane - missed @ prices)
-        if t >= averaged:
-            total += plane
-    weights = total[:-1] / (iterations - averaged) / scale
-    return Separator(weights, float(total[-1] / (iterations - averaged) - middle @ weights))
+        if t >= iterations - last:
+            mean, share = mean + plane / last, share + missed / last
+        # w ← w − step · (w − c Σ y x),  b ← b + step · c Σ y,  sums over the points that miss the margin
+        plane = plane - steps[t] * (own * plane - missed @ prices)
+    weights = mean[:-1] / scale
+    found = Separator(weights, float(mean[-1] - middle @ weights))
+    loss, floor = float(hinge_loss(found, x, y, c)), _floor(x - middle, y, c * share)
+    if loss - floor > 0.2 * loss:
+        raise ValueError(
+            f"iterations is {iterations}, too few for c = {c:g}: the loss is {loss:.3g} and its minimum may be as low "
+            f"as {max(floor, 0):.3g}; take more iterations or a smaller c."
+        )
+    return found
+
+
+def _floor(x: np.ndarray, y: np.ndarray, a: np.ndarray) -> float:
+    """What no hinge loss of price c is below, given any a, 0 ≤ a_n ≤ c: Σ a − ½ ‖Σ a y x‖² with Σ a y = 0 (Bishop, eq. 7.32)."""
+    plus, minus = a[y > 0].sum(), a[y < 0].sum()
+    if min(plus, minus) == 0:
+        return 0.0
+    # make both classes' sums the smaller of the two
+    a = a * np.where(y > 0, min(1.0, minus / plus), min(1.0, plus / minus))
+    w = (a * y) @ x
+    return float(a.sum() - 0.5 * w @ w)
 
 
 # Checks
