@@ -118,6 +118,7 @@ def test_separated_classes_stay_finite_by_the_prior(prior_sd):
         ([[1.0, 3.0], [1.0, 3.0], [1.0, 3.0]], [0, 1, 1]),  # equal rows, columns that say the same
         ([[0.0, 0.0], [0.0, 0.0]], [0, 1]),  # nothing to learn from
         ([[1.0, 1e8], [1.0, -1e8]], [0, 1]),  # far apart
+        ([[1e9, 1e9], [1e9, 1e9]], [0, 1]),  # far away, and two columns that cannot be told apart
     ],
 )
 def test_poor_data_leave_a_posterior_that_is_finite(x, labels):

@@ -7,9 +7,10 @@ Source: C. Bishop, "Pattern Recognition and Machine Learning" (2006), §4.3.2, �
 """
 
 import numpy as np
+from scipy.linalg import cho_solve, solve_triangular
 from scipy.special import expit, logsumexp
 
-from vaecourse.gaussian_q import LOG_2PI, GaussianQ, full_q
+from vaecourse.gaussian_q import LOG_2PI, GaussianQ
 from vaecourse.validation import finite, positive
 from vaecourse.variational_inference import LogJoint
 
@@ -64,7 +65,8 @@ def mode(x, labels, prior_sd: float) -> np.ndarray:
     w = np.zeros(model.dimension)
     here = model.value(w[None])[0]
     for _ in range(NEWTON_STEPS):
-        step = np.linalg.solve(_precision(signed, w, prior_sd), model.gradient(w[None])[0])
+        root = _precision_root(signed, w, prior_sd)
+        step = cho_solve((root, False), model.gradient(w[None])[0])
         if np.abs(step).max() <= 1e-12 * prior_sd:
             break
         # half the step until it does not go down; where rounding allows none, the mode is reached
@@ -81,7 +83,10 @@ def mode(x, labels, prior_sd: float) -> np.ndarray:
 def laplace(x, labels, prior_sd: float) -> GaussianQ:
     """The Gaussian at the mode with the inverse of −∇∇ log p(y, w | x) there as its covariance (Bishop, eq. 4.143)."""
     w = mode(x, labels, prior_sd)
-    return full_q(w, np.linalg.inv(_precision(_signed(x, labels), w, prior_sd)))
+    # Λ = RᵀR, so Λ⁻¹ = R⁻¹R⁻ᵀ; its Cholesky factor is the transposed triangle of R⁻ᵀ
+    root = _precision_root(_signed(x, labels), w, prior_sd)
+    triangle = np.linalg.qr(solve_triangular(root, np.eye(len(w))).T, mode="r")
+    return GaussianQ(w, np.tril(triangle.T * np.sign(np.diag(triangle))))
 
 
 def predict(draws, x) -> np.ndarray:
@@ -104,10 +109,12 @@ def _log_sigmoid(t: np.ndarray) -> np.ndarray:
     return -np.logaddexp(0, -t)
 
 
-def _precision(signed: np.ndarray, w: np.ndarray, prior_sd: float) -> np.ndarray:
+def _precision_root(signed: np.ndarray, w: np.ndarray, prior_sd: float) -> np.ndarray:
+    """R (d, d), upper triangular, with RᵀR = −∇∇ log p(y, w): by QR, so that columns that say the same lose no digits."""
     # Λ = Σ_n σ(t_n)(1 − σ(t_n)) x_n x_nᵀ + I/σ₀²
     t = signed @ w
-    return (signed * (expit(t) * expit(-t))[:, None]).T @ signed + np.eye(len(w)) / prior_sd**2
+    spread = np.sqrt(expit(t) * expit(-t))
+    return np.linalg.qr(np.vstack([spread[:, None] * signed, np.eye(len(w)) / prior_sd]), mode="r")
 
 
 def _blocks(function, rows: np.ndarray, width: int) -> np.ndarray:
