@@ -355,7 +355,7 @@ def test_fast_equals_textbook(d, diagonal):
     for seed in range(3):
         x, r, prior = problem(seed, diagonal, d=d, n=2500)  # more than one block
         begin = vm.m_step(x, r, prior)
-        assert FastSweeps(x, prior).enter(begin) is not None
+        assert FastSweeps(x, len(begin.means), prior).enter(begin) is not None
         fast, plain = (vm.cavi(x, begin, prior, 12, 0, method) for method in ("fast", "textbook"))
         assert_same(fast.posterior, plain.posterior, 1e-9)
         assert fast.elbos == pytest.approx(plain.elbos, rel=1e-11)
@@ -400,11 +400,11 @@ def test_no_digits_lost_however_far_apart_the_clusters_are(separation, d, diagon
 def test_the_feature_form_refuses_before_it_cancels(monkeypatch):
     for separation, taken in ((1, True), (1e4, False), (1e7, False), (1e8, False)):
         x, _, begin, prior = far_clusters(separation, 2, False)
-        assert (FastSweeps(x, prior).enter(begin) is not None) == taken
+        assert (FastSweeps(x, len(begin.means), prior).enter(begin) is not None) == taken
     # without the refusal the answer would be wrong: the guard is what the test above rests on
     monkeypatch.setattr(fast_mixture, "CANCELLATION", np.inf)
     x, _, begin, prior = far_clusters(1e7, 2, False)
-    careless = FastSweeps(x, prior)
+    careless = FastSweeps(x, 3, prior)
     swept, plain = careless.sweep(careless.enter(begin)), vm.m_step(x, vm.e_step(begin, x), prior)
     assert swept is None or np.abs(swept.posterior.inverse_scales - plain.inverse_scales).max() > 1
 
@@ -416,7 +416,7 @@ def test_a_point_far_from_every_component_is_no_matter():
     tight = vm.m_step(x[:-1], r[:-1], prior._replace(inverse_scale=np.eye(2)))
     assert vm.e_step(tight, x).log_densities.min() < -1000
     fast, plain = (vm.cavi(x, tight, prior, 4, 0, method) for method in ("fast", "textbook"))
-    assert FastSweeps(x, prior).enter(tight) is not None
+    assert FastSweeps(x, len(tight.means), prior).enter(tight) is not None
     assert_same(fast.posterior, plain.posterior, 1e-9)
     assert fast.elbos == pytest.approx(plain.elbos, rel=1e-11)
 

@@ -52,10 +52,12 @@ class Sweep(NamedTuple):
 
 
 class FeatureState(NamedTuple):
-    """Coefficients (k, features), what was taken off their constants, Λ (k, d, d) or (k, d), and log|Σ| (k,)."""
+    """Coefficients (k, features), what was taken off their constants, the least that a product of theirs with features
+    can be, Λ (k, d, d) or (k, d), and log|Σ| (k,)."""
 
     coefficients: np.ndarray
     shift: float
+    lowest: float
     precisions: np.ndarray
     log_determinants: np.ndarray
 
@@ -143,7 +145,7 @@ class Features(_Form):
                 precisions = whiten.transpose(0, 2, 1) @ whiten
                 linear = (precisions @ m[:, :, None])[:, :, 0]
                 quadratic = precisions[:, self.rows, self.columns] * self.factors
-                log_determinants = 2 * np.log(factors.diagonal(axis1=1, axis2=2)).sum(axis=1)
+                log_determinants = 2 * np.log(np.einsum("kaa->ka", factors)).sum(axis=1)
         except np.linalg.LinAlgError:
             return None
         # log w − ½(d log 2π + log|Σ|) − ½ mᵀΛm + (Λm)ᵀx − ½ xᵀΛx
@@ -151,13 +153,15 @@ class Features(_Form):
         coefficients = np.concatenate([(peaks + constant)[:, None], linear, quadratic], axis=1)
         # Σ |coefficient| · max |feature|: above it, the sum keeps too few digits. Written so that NaN fails. log w does
         # not count: a weight so small that its logarithm matters beside the limit has no share in any point.
-        if not (np.abs(coefficients) @ self.largest <= CANCELLATION).all():
+        reach = (np.abs(coefficients) @ self.largest).max()
+        if not reach <= CANCELLATION:
             return None
         # the highest peak is taken off, so that no exponential is above 1
         peaks += log_weights
         shift = peaks.max()
+        lowest = log_weights.min() - shift - reach
         coefficients[:, 0] = peaks - shift + constant
-        return FeatureState(coefficients, float(shift), precisions, log_determinants)
+        return FeatureState(coefficients, float(shift), float(lowest), precisions, log_determinants)
 
     def collect(self, state: FeatureState) -> Statistics:
         """One pass over the data from the state that `prepare` gave."""
@@ -167,13 +171,13 @@ class Features(_Form):
             features = self.stored[index] if self.stored is not None else self._features(block)
             v = None if self.sample_weights is None else self.sample_weights[block]
             # most blocks need no maximum for each point; where one does, the product is formed again
-            found = _plain_softmax(coefficients @ features)
+            found = _plain_softmax(coefficients @ features, state.lowest)
             r, log_density = _softmax(coefficients @ features) if found is None else found
-            log_density += state.shift
             log_likelihood += log_density.sum() if v is None else log_density @ v
             # Σ r · (1, x_a, x_a x_b)
             moments += (r if v is None else r * v) @ features.T
         totals, d = moments[:, 0], len(self.x)
+        log_likelihood += state.shift * totals.sum()  # Σ_k r_nk = 1
         moments = moments[:, 1:] / np.maximum(totals, NO_SHARE)[:, None]
         means, second = moments[:, :d], moments[:, d:]
         # Σ r (x − m)(x − m)ᵀ / N = Σ r x xᵀ / N − m mᵀ
@@ -257,9 +261,9 @@ class Differences(_Form):
         return bool(((steps**2).sum(axis=(1, 2)) <= STEP**2).all())
 
 
-def _plain_softmax(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """`_softmax` for numbers of at most 0, without the maxima; None if a point is so far from all that it needs them."""
-    if joint.min() < SMALLEST_LOG:
+def _plain_softmax(joint: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """`_softmax` without the maxima, for numbers from `lowest` to 0; None if a point is so far from all that it needs them."""
+    if lowest < SMALLEST_LOG and joint.min() < SMALLEST_LOG:
         np.maximum(joint, SMALLEST_LOG, out=joint)
     np.exp(joint, out=joint)
     total = np.ones(len(joint)) @ joint

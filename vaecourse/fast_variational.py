@@ -17,6 +17,7 @@ from vaecourse.mixture_posterior import (
     divergences,
     halves,
     posterior_from,
+    prior_constants,
 )
 
 
@@ -36,10 +37,11 @@ class Sweep(NamedTuple):
 
 
 class FastSweeps:
-    """Sweeps of CAVI over data of shape (n, d), equal to the textbook's; `None` where they would lose digits."""
+    """Sweeps of CAVI for k components over data of shape (n, d), equal to the textbook's; `None` where they would lose digits."""
 
-    def __init__(self, x: np.ndarray, prior: MixturePrior):
+    def __init__(self, x: np.ndarray, k: int, prior: MixturePrior):
         self.form, self.prior = fast_form(x, None, prior.diagonal, 0.0), prior
+        self.constants = prior_constants(prior, k)
 
     def enter(self, posterior: MixturePosterior) -> State | None:
         """The state to sweep from; None where digits would be lost."""
@@ -58,7 +60,7 @@ class FastSweeps:
             return None
         log_scales = -passes.log_determinants - log_nu
         expected = Expectations(log_weights, spread + log_scales, passes.precisions, log_scales)
-        cost = divergences(posterior, self.prior, expected)
+        cost = divergences(posterior, self.prior, expected, self.constants)
         return State(passes, cost.weights + float(cost.components.sum()))
 
     def sweep(self, state: State) -> Sweep | None:

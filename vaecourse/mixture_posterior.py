@@ -138,19 +138,22 @@ def expected_log_joint(posterior: MixturePosterior, x: np.ndarray) -> np.ndarray
 
 
 def divergences(
-    posterior: MixturePosterior, prior: MixturePrior, expected: Expectations | None = None
+    posterior: MixturePosterior,
+    prior: MixturePrior,
+    expected: Expectations | None = None,
+    constants: tuple[float, float] | None = None,
 ) -> Divergences:
     """KL from the posterior's Dirichlet and Gaussian-Wisharts to the prior's; 0 for a component that no point is given to.
 
-    `expected`, if it is known already, saves its work.
+    `expected` and `constants`, of `expectations` and `prior_constants`, save work if they are known already.
     """
     alpha, beta, means, nu, _ = posterior
     k, d = means.shape
     log_weights, log_determinants, precisions, log_scales = expected or expectations(posterior)
+    log_c0, log_b0 = constants or prior_constants(prior, k)
     alpha0, beta0, m0, nu0, inverse_scale0 = prior
     # Dirichlet:  log C(α) − log C(α₀) + Σ (α − α₀) E[log π],  log C(α) = log Γ(Σ α) − Σ log Γ(α)   (B.23)
-    weights = gammaln(alpha.sum()) - gammaln(alpha).sum() - gammaln(k * alpha0) + k * gammaln(alpha0)
-    weights += (alpha - alpha0) @ log_weights
+    weights = gammaln(alpha.sum()) - gammaln(alpha).sum() - log_c0 + (alpha - alpha0) @ log_weights
     # Gaussian given Λ:  ½ (d (β₀/β − 1 − log β₀/β) + β₀ (m − m₀)ᵀ E[Λ] (m − m₀))
     ratio, step = beta0 / beta, means - m0
     if posterior.diagonal:
@@ -159,13 +162,23 @@ def divergences(
         square = (step[:, None, :] @ precisions @ step[:, :, None])[:, 0, 0]
         trace = precisions.reshape(k, d * d) @ inverse_scale0.ravel()
     gaussian = 0.5 * (d * (ratio - 1 - np.log(ratio)) + beta0 * square)
-    # Wishart:  log B(W, ν) − log B(W₀, ν₀) + ½ (ν − ν₀) E[log|Λ|] + ½ (tr(W₀⁻¹ E[Λ]) − ν d),
-    # log B(W, ν) = −½ ν (log|W| + d log 2) − Σ_i log Γ((ν + 1 − i)/2) − ¼ d (d − 1) log π   (B.79)
-    L0 = np.sqrt(inverse_scale0) if prior.diagonal else np.diag(np.linalg.cholesky(inverse_scale0))
-    nus, scales = np.append(nu, nu0), np.append(log_scales, -2 * np.log(L0).sum())
-    log_b = -0.5 * nus * (scales + d * np.log(2)) - gammaln(halves(nus, d, posterior.diagonal)).sum(axis=0)
-    wishart = log_b[:-1] - log_b[-1] + 0.5 * ((nu - nu0) * log_determinants + trace - nu * d)
+    # Wishart:  log B(W, ν) − log B(W₀, ν₀) + ½ (ν − ν₀) E[log|Λ|] + ½ (tr(W₀⁻¹ E[Λ]) − ν d)
+    wishart = _log_b(nu, log_scales, d, posterior.diagonal) - log_b0
+    wishart += 0.5 * ((nu - nu0) * log_determinants + trace - nu * d)
     return Divergences(float(weights), gaussian + wishart)
+
+
+def prior_constants(prior: MixturePrior, k: int) -> tuple[float, float]:
+    """log C(α₀) of k components and log B(W₀, ν₀)."""
+    alpha0, _, m0, nu0, inverse_scale0 = prior
+    L = np.sqrt(inverse_scale0) if prior.diagonal else np.diag(np.linalg.cholesky(inverse_scale0))
+    log_b = _log_b(np.full(1, nu0), -2 * np.log(L).sum(), len(m0), prior.diagonal)
+    return float(gammaln(k * alpha0) - k * gammaln(alpha0)), float(log_b[0])
+
+
+def _log_b(nu: np.ndarray, log_scales: np.ndarray, d: int, diagonal: bool) -> np.ndarray:
+    """log B(W, ν) = −½ ν (log|W| + d log 2) − Σ_i log Γ((ν + 1 − i)/2), and a ¼ d (d − 1) log π that cancels (B.79)."""
+    return -0.5 * nu * (log_scales + d * np.log(2)) - gammaln(halves(nu, d, diagonal)).sum(axis=0)
 
 
 def halves(nu: np.ndarray, d: int, diagonal: bool) -> np.ndarray:
@@ -183,8 +196,9 @@ def posterior_from(
 ) -> MixturePosterior:
     """The posterior from N_k (k,), x̄_k (k, d) and N_k S_k (k, d, d) or, diagonal, (k, d); no checks."""
     alpha0, beta0, m0, nu0, inverse_scale0 = prior
-    totals = np.where(totals < NO_SHARE, 0.0, totals)
-    means = np.where(totals[:, None] > 0, means, m0)
+    if totals.min() < NO_SHARE:
+        totals = np.where(totals < NO_SHARE, 0.0, totals)
+        means = np.where(totals[:, None] > 0, means, m0)
     # α = α₀ + N,  β = β₀ + N,  ν = ν₀ + N   (10.58, 10.60, 10.63)
     alpha, beta, nu = alpha0 + totals, beta0 + totals, nu0 + totals
     # m = (β₀ m₀ + N x̄) / β, written as a step from m₀   (10.61)

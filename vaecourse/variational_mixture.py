@@ -168,7 +168,7 @@ def cavi(
         raise ValueError(f'method is {method!r}; it is "fast" or "textbook".')
     for name, value in (("iterations", iterations), ("tolerance", tolerance)):
         check_not_negative(name, value)
-    fast = FastSweeps(x, prior) if method == "fast" else None
+    fast = FastSweeps(x, len(posterior.means), prior) if method == "fast" else None
     state = fast.enter(posterior) if fast else None
     elbos, converged = [], False
     while True:
