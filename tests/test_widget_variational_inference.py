@@ -12,6 +12,7 @@ from vaecourse.widgets.variational_inference import ELBOExplorer
     ("arguments", "said"),
     [
         ({"model": "cube"}, "model is 'cube'; it must be one of 'line', 'square', 'coin'"),
+        ({"model": ["line"]}, r"model is \['line'\]; it must be one of"),
         ({"x": 5}, "x is 5; the model 'line' takes x from -4 to 4"),
         ({"model": "coin", "x": 2.5}, "it is a count, a whole number up to 10"),
         ({"x": "two"}, "x must be numbers"),

@@ -1,4 +1,4 @@
-"""The latent-space explorer under the hand in a real JupyterLab, beside `interact`: one table.
+"""The explorers under the hand in a real JupyterLab, beside `interact`: one table.
 
     python tests/benchmarks/explorer_latency.py [--repeats 3] [--case NAME ...]
 
@@ -69,6 +69,14 @@ def show(**z):
 
 ipywidgets.interact(show, **{f"z{k + 1}": ipywidgets.FloatSlider(min=-3, max=3, step=0.01) for k in range(8)});
 """
+ELBO = """
+from vaecourse.widgets.variational_inference import ELBOExplorer
+ELBOExplorer("coin")
+"""
+MEAN_FIELD = """
+from vaecourse.widgets.mean_field import MeanFieldExplorer
+MeanFieldExplorer(steps=4, forward=True)
+"""
 PAD, SLIDER, SEEN = "canvas[data-handle=pad]", "input[data-handle=slider]", "[data-picture]"
 OUTPUT = ".jp-OutputArea-output img"
 
@@ -88,6 +96,10 @@ CASES = (
     Case("grid of 225, two models", (MODELS, PICTURES), SLIDER, "[data-picture=grid]"),
     Case("pad while the kernel trains", (MODELS, EXPLORER, TRAINING), PAD, SEEN, True),
     Case("slider while the kernel trains", (MODELS, EXPLORER, TRAINING), SLIDER, SEEN),
+    Case("ELBO: the mean of q", (ELBO,), "canvas[data-handle=nearest]", "[data-picture=bar]"),
+    Case("ELBO: the width of q", (ELBO,), "[data-handle=sd]", SEEN, along="[data-picture=densities]"),
+    Case("mean field: q", (MEAN_FIELD,), "canvas[data-handle=nearest]", SEEN, True),
+    Case("mean field: the correlation", (MEAN_FIELD,), "[data-handle=rho]", SEEN),
     Case("interact + imshow, one of 8", (MODELS, INTERACT), ".noUi-handle", OUTPUT, along=".noUi-base"),
 )
 

@@ -6,7 +6,7 @@ import pytest
 from vaecourse import one_latent as ol
 from vaecourse.widgets.variational_inference import ELBOExplorer
 
-REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
+REST = 400  # ms: for a kernel, and while it plays
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 let hash = 2166136261; for (const byte of data) hash = Math.imul(hash ^ byte, 16777619) >>> 0; return hash; }"""
 # The bar as it is painted, in the middle of its left half: rows of the dark top, of hatched vermilion, of flat blue.
@@ -21,6 +21,13 @@ PARTS = {
     "evidence": "log_evidence", "elbo": "elbo", "gap": "gap", "joint": "log_joint", "entropy": "entropy",
     "reconstruction": "reconstruction", "prior": "kl_to_prior", "first": "elbo", "second": "elbo",
 }  # fmt: skip
+
+
+def _rest(opened) -> None:
+    """Wait until the view has told Python (120 ms after the last movement) and has painted, however slow the machine."""
+    opened.page.evaluate(
+        "() => new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 150))"
+    )
 
 
 def _centre(locator) -> tuple[float, float]:
@@ -43,7 +50,7 @@ def _press(opened, *names: str, index: int = 0) -> None:
 
 def _choose(opened, group: str, value: str) -> None:
     opened.view().locator(f"[aria-label='{group}'] [data-value={value}]").click()
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
 
 
 def _number(opened, key: str, index: int = 0) -> float:
@@ -57,7 +64,7 @@ def _bar(opened) -> dict:
 
 def _shows(opened, index: int = 0) -> ol.Terms:
     """The numbers in the view are those that Python computes for what the browser's model holds; return them."""
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     terms = ELBOExplorer(*(opened.get(name, index) for name in ("model", "x", "m", "s"))).terms()
     for key, name in PARTS.items():
         assert _number(opened, key, index) == pytest.approx(getattr(terms, name), abs=6e-4), key
@@ -67,7 +74,7 @@ def _shows(opened, index: int = 0) -> ol.Terms:
 def _play(opened) -> None:
     _press(opened, "play")
     opened.page.wait_for_function(
-        "document.querySelector('[role=status]').textContent.includes('No small step')", timeout=40_000
+        "document.querySelector('[role=status]').textContent.match(/No small step|for ever/)", timeout=40_000
     )
 
 
@@ -86,7 +93,7 @@ def test_the_numbers_are_those_of_python_and_the_sums_hold(widget_page, model):
 
 def test_dragging_q_moves_the_divider_and_never_the_top(widget_page):
     opened = widget_page(ELBOExplorer("line", m=0.0, s=-1.0))
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     before, told = _bar(opened), _number(opened, "evidence")
     dividers = [before["blue"][0]]
     for handle, dx in (("m", 25), ("sd", -15), ("m", 20), ("sd", 40)):
@@ -112,12 +119,12 @@ def test_dragging_q_moves_the_divider_and_never_the_top(widget_page):
 
 def test_q_follows_the_hand(widget_page):
     opened = widget_page(ELBOExplorer("square", m=-1.0, s=-1.0))
-    opened.page.wait_for_timeout(100)
+    _rest(opened)
     for handle, dx in (("m", 60), ("sd", 30)):
         before = _centre(opened.view().locator(f"[data-handle={handle}]"))
         m, s = opened.get("m"), opened.get("s")
         _drag(opened, handle, dx, 40)
-        opened.page.wait_for_timeout(REST)
+        _rest(opened)
         assert _centre(opened.view().locator(f"[data-handle={handle}]"))[0] == pytest.approx(
             before[0] + dx, abs=1.5
         )
@@ -127,7 +134,7 @@ def test_q_follows_the_hand(widget_page):
         assert (opened.get("s") == s) if handle == "m" else (opened.get("m") == m)
     x, y = _centre(opened.view().locator("[data-handle=m]"))
     opened.page.mouse.click(x - 50, y + 5)  # a press beside it brings the nearest handle
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     assert _centre(opened.view().locator("[data-handle=m]"))[0] == pytest.approx(x - 50, abs=1.5)
     assert opened.errors == []
 
@@ -150,7 +157,7 @@ def test_q_stays_in_the_picture_and_its_handles_apart(widget_page):
 def test_the_climb_on_the_elbo_closes_the_gap(widget_page):
     opened = widget_page(ELBOExplorer("line"))
     _press(opened, "step", "step")
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     path = ol.climb(ol.LINE, 2.0, -0.5, -1.0, steps=2)
     assert (opened.get("m"), opened.get("s")) == pytest.approx((path.m[-1], path.s[-1]), abs=1e-9)
     saved = len(opened.saved())
@@ -162,7 +169,7 @@ def test_the_climb_on_the_elbo_closes_the_gap(widget_page):
     steps = int(_number(opened, "steps"))
     assert 20 < steps < 120 and f"After {steps} steps" in opened.view().locator("[role=status]").inner_text()
     _press(opened, "rewind")
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     assert (opened.get("m"), opened.get("s")) == (-0.5, -1.0) and _number(opened, "steps") == 0
     assert opened.view().locator("[data-action=rewind]").is_disabled() and opened.errors == []
 
@@ -181,12 +188,12 @@ def test_without_the_entropy_q_collapses_while_its_objective_rises(widget_page, 
     assert after.elbo < before.elbo - 1 and after.gap > before.gap + 1  # ... and the divider sinks
     status = opened.view().locator("[role=status]").inner_text()
     assert f"KL from {before.gap:.2f} to {after.gap:.2f}" in status and "to 0.0009" in status
-    assert "q's peak" not in status and opened.errors == []
+    assert "for ever" in status and opened.errors == []
 
 
 def test_the_path_is_drawn_and_play_can_be_paused(widget_page):
     opened = widget_page(ELBOExplorer("line"))
-    opened.page.wait_for_timeout(200)
+    _rest(opened)
     picture = opened.view().locator("[data-picture=bar]")
     seen = {picture.evaluate(HASH)}
     play = opened.view().locator("[data-action=play]")
@@ -196,7 +203,7 @@ def test_the_path_is_drawn_and_play_can_be_paused(widget_page):
     )
     assert "pause" in play.inner_text() and opened.saved() == []
     play.click()
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     steps = _number(opened, "steps")
     seen.add(picture.evaluate(HASH))
     opened.page.wait_for_timeout(REST)
@@ -204,7 +211,7 @@ def test_the_path_is_drawn_and_play_can_be_paused(widget_page):
     play.click()
     opened.page.wait_for_timeout(REST)
     _drag(opened, "m", -40)  # the hand ends play, and a new path begins
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     seen.add(picture.evaluate(HASH))
     assert _number(opened, "steps") == 0 and "play" in play.inner_text() and len(seen) == 3
 
@@ -212,7 +219,7 @@ def test_the_path_is_drawn_and_play_can_be_paused(widget_page):
 def test_a_climb_from_the_top_says_that_there_is_nothing_higher(widget_page):
     opened = widget_page(ELBOExplorer("line", m=0.8, s=float(np.log(0.2))))
     _press(opened, "step")
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     assert "No small step leads higher" in opened.view().locator("[role=status]").inner_text()
     assert opened.get("m") == pytest.approx(0.8, abs=1e-6)
 
@@ -270,7 +277,7 @@ def test_the_keyboard_moves_q_and_the_notebook_does_not_see_the_keys(widget_page
         values = [opened.get(trait)]
         for key in ("ArrowRight", "Shift+ArrowRight", "ArrowDown", "Shift+ArrowLeft"):
             opened.page.keyboard.press(key)
-            opened.page.wait_for_timeout(REST)
+            _rest(opened)
             values.append(opened.get(trait))
         small, large, back, far = np.diff(values)
         assert small > 0 and back == pytest.approx(-small)
@@ -300,11 +307,11 @@ def test_it_is_told_to_a_screen_reader(widget_page):
 def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
     opened = widget_page(ELBOExplorer(), ELBOExplorer("coin"), ELBOExplorer("square"))
     _press(opened, "step", index=0)
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     assert opened.saved(1) == [] and opened.get("m", 1) == -0.5 != opened.get("m", 0)
     _shows(opened, 1)
     _press(opened, "play", index=2)
-    opened.page.wait_for_timeout(100)
+    opened.page.wait_for_timeout(REST)
     saved = len(opened.saved(2))
     for index in range(3):
         opened.clean_up(index)
@@ -317,7 +324,7 @@ def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
 def test_nothing_is_cut_or_laid_over_anything_else(widget_page, width, s):
     opened = widget_page(ELBOExplorer("square", m=1.2, s=s, entropy=False), width=width)
     _press(opened, "step")
-    opened.page.wait_for_timeout(REST)
+    _rest(opened)
     cut = opened.view().evaluate(
         """view => { const root = view.querySelector(".vc"), edge = root.getBoundingClientRect();
         return [...root.querySelectorAll("canvas, button, label, .vc-vi-number, p, .vc-vi-name, .vc-vi-legend span")].filter(e => {
@@ -338,7 +345,7 @@ def test_the_page_stands_still_when_the_numbers_change(widget_page):
     for m, s in ((-0.5, -1.0), (3.5, 2.0), (1.2, -14.0)):
         opened.receive("m", m)
         opened.receive("s", s)
-        opened.page.wait_for_timeout(150)
+        _rest(opened)
         boxes = [
             opened.view().locator(each).first.bounding_box()
             for each in ("[data-readout=elbo]", "[data-action=play]", "[role=status]")

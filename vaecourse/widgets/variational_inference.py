@@ -82,17 +82,20 @@ class ELBOExplorer(BrowserWidget):
         left.fill_between(z, posterior, color=P_COLOUR, alpha=0.13)
         q = np.exp(gaussian_log_density(z, self.m, sd))
         left.plot(z, q, Q_LINE, color=Q_COLOUR, linewidth=2.2, label="q(z)")
-        left.set(xlabel="z", ylabel="density", ylim=(0, 2.3 * posterior.max()))
+        top = 1.15 * max(posterior.max(), min(q.max(), 2 * posterior.max()))  # a spike may leave the picture
+        left.set(xlabel="z", ylabel="density", ylim=(0, top))
         left.legend(frameon=False)
         bottom = min(FLOOR, terms.elbo - 2)
         right.bar(0, terms.elbo - bottom, 0.5, bottom, color=P_COLOUR, alpha=0.3)
         right.bar(0, terms.gap, 0.5, terms.elbo, facecolor=Q_COLOUR + "40", edgecolor=Q_COLOUR, hatch="\\\\")
         right.axhline(terms.log_evidence, color=BLACK, linewidth=2)
-        for level, words in (
-            (terms.log_evidence, f"ln p(x) = {terms.log_evidence:.3f}"),
-            (terms.elbo, f"ELBO = {terms.elbo:.3f}\nKL = {terms.gap:.3f}"),
+        for level, away, words in (
+            (terms.log_evidence, 4, f"ln p(x) = {terms.log_evidence:.3f}"),
+            (terms.elbo, -6, f"ELBO = {terms.elbo:.3f}\nKL = {terms.gap:.3f}"),
         ):
-            right.annotate(words, (0.3, level), (0, 4), textcoords="offset points", va="bottom")
+            right.annotate(
+                words, (0.3, level), (0, away), textcoords="offset points", va="bottom" if away > 0 else "top"
+            )
         right.set(ylabel="nats", xlim=(-0.4, 1.1), ylim=(bottom, terms.log_evidence + 0.1 * abs(bottom)))
         right.set_xticks([])
         for axes in (left, right):
@@ -112,6 +115,6 @@ class ELBOExplorer(BrowserWidget):
 
 
 def _chosen(name) -> ol.OneLatent:
-    if name not in ol.MODELS:
+    if not isinstance(name, str) or name not in ol.MODELS:
         raise ValueError(f"model is {name!r}; it must be one of {', '.join(map(repr, ol.MODELS))}.")
     return ol.MODELS[name]

@@ -6,8 +6,11 @@ import { choice, drag, fillHatched, grip, INK, mark, repaint, road, say, sharp, 
 import { makeSlider } from "./slider.js";
 
 const TRAITS = ["m", "s", "x", "model", "entropy"];
-const NAMES = { line: "line: x ~ N(2z, 1)", square: "square: x ~ N(z², 0.5²)", coin: "coin: x heads of 10, log-odds 2z" };
-const HIGH = 350, PAD = { left: 44, right: 10, top: 26, bottom: 34 };
+const WORDS = {
+  line: "z ~ N(0, 1), x ~ N(2z, 1)", square: "z ~ N(0, 1), x ~ N(z², 0.5²)", coin: "z ~ N(0, 1), x heads of 10, log-odds 2z",
+};
+const TALL = 350, FLAT = 250; // the pictures beside each other, and one above the other
+const PAD = { left: 44, right: 10, top: 26, bottom: 34 };
 const REACH_Z = 4, FARTHEST_M = 3.5, WIDEST_SD = Math.E; // the axis of z; how far the hand may take q
 const LEVELS = [-10, 0]; // nats: floor and ceiling of the bar
 const BAR = { left: 54, width: 102, arrow: 184, path: 218 }; // CSS pixels across the picture of the bar
@@ -44,7 +47,7 @@ function render({ model, el }) {
     button.addEventListener("click", action, { signal });
     return button;
   };
-  const models = choice("Model", NAMES, (value) => { if (value !== name) setModel(value, LATENT_MODELS[value].start); }, signal);
+  const models = choice("Model", { line: "line", square: "square", coin: "coin" }, (value) => { if (value !== name) setModel(value, LATENT_MODELS[value].start); }, signal);
   const sliders = Object.fromEntries(Object.entries(LATENT_MODELS).map(([id, { low, high, start, whole }]) => [id, makeSlider({
     name: "x", label: whole ? "x, the number of heads in 10 tosses" : "x, the number that was observed",
     low, high, step: whole ? 1 : 0.02, key: whole ? 1 : 0.1, shows: (value) => format(value, whole ? 0 : 2), value: id === name ? x : start, signal,
@@ -69,11 +72,12 @@ function render({ model, el }) {
   const sum = (heading, ...rows) => make("div", { class: "vc-vi-sum", role: "group", "aria-label": heading },
     make("span", { class: "vc-vi-head" }, heading),
     ...rows.flatMap(([sign, key, text]) => [make("span", {}, sign), make("span", { class: `vc-vi-name vc-vi-name-${key}` }, text), out[key]]));
+  const words = make("span", { class: "vc-vi-words" });
   const status = make("p", { class: "vc-note", role: "status" });
   const title = make("div", { class: "vc-title" });
   const root = make("div", { class: "vc vc-kl vc-vi" }, title,
     make("p", { class: "vc-note" }, "Drag m to move q, drag σ to make it wider or narrower. With the keyboard: Tab, then the arrows; Shift for big steps."),
-    make("div", { class: "vc-vi-bar" }, make("span", { class: "vc-vi-label" }, "model"), models.element,
+    make("div", { class: "vc-vi-bar" }, make("span", { class: "vc-vi-label" }, "model"), models.element, words,
       make("span", { class: "vc-vi-x" }, ...Object.values(sliders).map(({ element }) => element))),
     make("div", { class: "vc-vi-panels" },
       make("div", { class: "vc-vi-left" }, stage,
@@ -90,10 +94,9 @@ function render({ model, el }) {
   el.append(root);
 
   // Where things are, in CSS pixels of the left canvas
-  let width = 0;
+  let [width, high, floor] = [0, TALL, TALL - PAD.bottom];
   const toX = (z) => PAD.left + ((z + REACH_Z) / (2 * REACH_Z)) * (width - PAD.left - PAD.right);
   const fromX = (left) => ((left - PAD.left) / (width - PAD.left - PAD.right)) * 2 * REACH_Z - REACH_Z;
-  const floor = HIGH - PAD.bottom;
   const toY = (density) => floor - (density / LATENT_MODELS[name].tallest) * (floor - PAD.top);
   const sd = () => Math.exp(q.s / 2);
 
@@ -159,7 +162,7 @@ function render({ model, el }) {
       return [edge, Math.max(PAD.top, flank, top + Math.sqrt(Math.max(0, APART ** 2 - (edge - left) ** 2)))];
     },
   };
-  const true_ = { m: () => toX(q.m), sd: () => toX(q.m + sd()) };
+  const anchor = { m: () => toX(q.m), sd: () => toX(q.m + sd()) };
   let offset = 0;
   const at = (event) => event.clientX - densities.getBoundingClientRect().left;
   const follow = (id, event) => {
@@ -173,7 +176,7 @@ function render({ model, el }) {
   };
   const grips = Object.fromEntries([["m", "m"], ["sd", "σ"]].map(([id, letter]) => [id, grip(id, letter, "q", {
     pressed(event) {
-      offset = at(event) - true_[id]();
+      offset = at(event) - anchor[id]();
       grips[id].focus({ preventScroll: true });
     },
     moved: (event) => follow(id, event),
@@ -220,7 +223,7 @@ function render({ model, el }) {
     context.globalAlpha = 1;
   }
   function drawDensities() {
-    const context = sharp(densities, width, HIGH);
+    const context = sharp(densities, width, high);
     for (const [value, words] of ticks(0, LATENT_MODELS[name].tallest, 5)) {
       line(context, [[PAD.left, toY(value)], [width - PAD.right, toY(value)]], INK.line, 1);
       text(context, words, PAD.left - 6, toY(value), INK.text, SMALL, "right", "middle");
@@ -230,7 +233,7 @@ function render({ model, el }) {
       text(context, words, toX(value), floor + 5, INK.text, SMALL, "center", "top");
     }
     text(context, "density", 6, 14);
-    text(context, "z", width - PAD.right, HIGH - 4, INK.text, SMALL, "right");
+    text(context, "z", width - PAD.right, high - 4, INK.text, SMALL, "right");
     context.save();
     context.beginPath();
     context.rect(PAD.left, PAD.top - 12, width - PAD.left - PAD.right, floor - PAD.top + 13);
@@ -269,7 +272,7 @@ function render({ model, el }) {
   }
   function drawBar(terms) {
     const wide = Math.max(300, Math.floor(bar.parentElement.clientWidth));
-    const context = sharp(bar, wide, HIGH);
+    const context = sharp(bar, wide, high);
     const end = wide - 12;
     for (const [value, words] of ticks(...LEVELS, 5)) {
       line(context, [[PAD.left, toLevel(value)], [end, toLevel(value)]], INK.line, 1);
@@ -289,7 +292,7 @@ function render({ model, el }) {
     line(context, [[BAR.left, floor], [BAR.left, top], [right, top], [right, floor]], "#222", 1);
     line(context, [[PAD.left, floor], [right, floor]], "#222", 1.5);
     text(context, "floor of the picture", PAD.left, floor + 14, INK.text, "11px system-ui, sans-serif");
-    if (divider - top >= 22) boxed(context, `KL ${format(terms.gap, 2)}`, middle, (top + divider - (below ? 36 : 0)) / 2, "#8a3d00");
+    if (divider - top >= 20) boxed(context, `KL ${format(terms.gap, 2)}`, middle, (top + divider - (below ? 36 : 0)) / 2, "#8a3d00");
     if (below) boxed(context, `ELBO ${format(terms.elbo, 1)} ↓`, middle, floor - 14, "#004c77");
     else if (floor - divider >= 22) boxed(context, `ELBO ${format(terms.elbo, 2)}`, middle, (divider + floor) / 2, "#004c77");
     // The top: ln p(x)
@@ -312,7 +315,7 @@ function render({ model, el }) {
         const own = path.map((each, i) => [leftOf(i), inside(each.terms.joint)]);
         line(context, own, "#00664b", 2.2, [6, 3]);
         const [last, height] = own.at(-1);
-        text(context, "its objective", Math.max(last, BAR.path + 76), height - 7, "#00664b", SMALL, "right");
+        text(context, "its objective", Math.max(last, BAR.path + 76), (Math.abs(height - top) < 18 ? Math.min(height, top) : height) - 6, "#00664b", SMALL, "right");
       }
       line(context, elbos, INK.p, 2.4);
       if (!entropy) text(context, "ELBO", Math.max(elbos.at(-1)[0] - 8, BAR.path + 32), elbos.at(-1)[1] + 14 > floor ? floor - 6 : elbos.at(-1)[1] + 14, "#004c77", SMALL, "right");
@@ -322,17 +325,20 @@ function render({ model, el }) {
     context.fillStyle = INK.p;
     context.fill();
     for (const [value, words] of ticks(0, most, 4)) if (Number.isInteger(value)) text(context, words, leftOf(value), floor + 5, INK.text, SMALL, "center", "top");
-    text(context, "steps", end, HIGH - 2, INK.text, SMALL, "right");
+    text(context, "steps", end, high - 2, INK.text, SMALL, "right");
   }
 
   function draw() {
     if (!stage.clientWidth) return;
     width = Math.max(300, Math.floor(stage.clientWidth));
+    high = bar.parentElement.offsetTop > stage.parentElement.offsetTop ? FLAT : TALL;
+    floor = high - PAD.bottom;
     const { terms } = path.at(-1);
     drawDensities();
     drawBar(terms);
     say(title, model.get("label"));
     models.show(name);
+    say(words, WORDS[name]);
     hills.show(entropy ? "elbo" : "joint");
     for (const [id, slider] of Object.entries(sliders)) {
       slider.element.style.display = id === name ? "" : "none";
@@ -346,19 +352,19 @@ function render({ model, el }) {
     for (const [id, element] of Object.entries(grips)) {
       const [left, top] = place[id]();
       element.style.transform = `translate(${left}px, ${top}px)`;
-      const [least, now, greatest, words] = id === "m" ? [-FARTHEST_M, q.m, FARTHEST_M, `mean ${format(q.m, 2)}`]
+      const [least, now, greatest, told] = id === "m" ? [Math.min(-FARTHEST_M, q.m), q.m, Math.max(FARTHEST_M, q.m), `mean ${format(q.m, 2)}`]
         : [Math.exp(LOWEST_S / 2), sd(), Math.exp(HIGHEST_S / 2), `standard deviation ${format(sd(), sd() < 0.1 ? 4 : 2)}`];
       mark(element, "aria-label", id === "m" ? "Mean of q" : "Standard deviation of q");
       mark(element, "aria-valuemin", String(least));
       mark(element, "aria-valuenow", String(now));
       mark(element, "aria-valuemax", String(greatest));
-      mark(element, "aria-valuetext", words);
+      mark(element, "aria-valuetext", told);
     }
   }
   function describe() {
     const { terms } = path.at(-1);
     const wide = format(sd(), sd() < 0.1 ? 4 : 2);
-    const truth = name === "square" && x > 0.3 ? "two peaks" : "one peak";
+    const truth = name === "square" && x > 1 / 8 ? "two peaks" : "one peak";
     mark(densities, "aria-label", `The axis of z. The posterior p(z|x), blue, has ${truth}. q, dashed vermilion, has mean ${format(q.m, 2)} and standard deviation ${wide}. The prior is dotted.`);
     mark(bar, "aria-label", `A bar up to ln p(x) = ${format(terms.evidence)} nats. Its divider stands at the ELBO, ${format(terms.elbo)}; above it is KL(q‖p(z|x)), ${format(terms.gap)}.`);
     if (timer) return; // while it plays, only the end is told
@@ -369,7 +375,7 @@ function render({ model, el }) {
     const climbed = !steps ? "" : entropy
       ? ` ${after} the ELBO is ${format(terms.elbo - first.elbo)} higher and KL as much smaller.`
       : ` ${after} without the entropy of q, what q climbs on, the average of ln p(x, z), rose ${way(objective(first), objective(terms))}. Meanwhile q's standard deviation went ${way(Math.exp(path[0].q.s / 2), sd(), 4)}, the ELBO ${way(first.elbo, terms.elbo)} and KL ${way(first.gap, terms.gap)}.`;
-    say(status, sum + climbed + (stuck ? " No small step leads higher." : ""));
+    say(status, sum + climbed + (!stuck ? "" : q.s > LOWEST_S ? " No small step leads higher." : " Narrower still would be higher still: q would shrink for ever, and is stopped here."));
   }
 
   const python = road(model, TRAITS, () => ({ m: q.m, s: q.s, x, model: name, entropy }), () => {
