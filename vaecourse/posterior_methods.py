@@ -7,6 +7,7 @@ M. Opper and C. Archambeau, "The variational Gaussian approximation revisited" (
 """
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -81,43 +82,33 @@ def conjugate(coin: Coin) -> PosteriorSummary:
     )  # fmt: skip
 
 
-def quadrature(coin: Coin, tolerance: float = 1e-13) -> PosteriorSummary:
+def quadrature(coin: Coin) -> PosteriorSummary:
     """Sums over a grid in η (the trapezoid rule), between where the joint has fallen by e⁻⁴⁵ on either side of its peak.
 
-    The grid is halved until log p(X), mean and sd move by less than `tolerance` of their size (log p(X): or of 1).
+    The cells are halved until nothing moves but rounding. ValueError for a prior so near a = 0 or b = 0 that a million
+    cells are too few.
     """
     joint = _Joint(coin)
     mode, sd = _peak(joint)
-    floor = joint(mode) - 45
-    ends = []
-    for side in (-1, 1):
-        reach = 8 * sd
-        while joint(mode + side * reach) > floor:
-            reach *= 1.5
-        ends.append(mode + side * reach)
-    points, width = np.linspace(*ends, 33), (ends[1] - ends[0]) / 32
-    values, before = joint(points), None
+    low, high = (_end(joint, mode, side * sd) for side in (-1, 1))
+    # the joint is a difference of terms of this size, each rounded
+    tolerance = 1e-13 + 1e-15 * (abs(joint.constant) + abs(float(joint(mode)) + joint.constant))
+    cells, before = 32, np.full(3, np.inf)
+    points = np.linspace(low, high, cells + 1)
+    values = joint(points)
     while True:
-        top = values.max()
-        p = np.exp(values - top)
-        theta = expit(points)
-        # p(X) = ∫ p(X, η) dη,  E[θ] = ∫ θ p(η|X) dη
-        mean = p @ theta / p.sum()
-        now = np.array([top + np.log(p.sum() * width), mean, np.sqrt(p @ (theta - mean) ** 2 / p.sum())])
-        if (
-            before is not None
-            and (np.abs(now - before) <= tolerance * np.maximum(np.abs(now), [1, 0, 0])).all()
-        ):
+        now = _sums(points, values, (high - low) / cells)
+        # log p(X) to a part of 1, mean and sd to a part of themselves
+        if (np.abs(now - before) <= tolerance * np.append(1, now[1:])).all():
             break
-        if len(points) > 1 << 20:
+        if cells >= 1 << 20:
             raise ValueError(
-                f"tolerance is {tolerance:g}, which a million points do not reach; take a larger one."
+                f"prior is Beta({coin.prior.a:g}, {coin.prior.b:g}), so near 0 that a million cells are too few; take larger ones."
             )
-        between = points[:-1] + width / 2
-        # the new points beside the old ones; their order does not matter to a sum
+        # the middles of the cells join the points; to a sum their order is the same
+        between = low + (high - low) / cells * (np.arange(cells) + 0.5)
         points, values = np.append(points, between), np.append(values, joint(between))
-        order = np.argsort(points)
-        points, values, width, before = points[order], values[order], width / 2, now
+        cells, before = 2 * cells, now
     evidence, mean, sd = map(float, now)
     return PosteriorSummary(
         "quadrature", mean, sd, evidence, joint.evaluations,
@@ -171,9 +162,13 @@ def mcmc(coin: Coin, rng: np.random.Generator, draws: int = 20_000) -> Posterior
 
     Draws say nothing of p(X): `log_evidence` is NaN. The errors fall as one over the root of `draws`.
     """
+    if not isinstance(draws, Integral) or draws < CHAINS:
+        raise ValueError(
+            f"draws is {draws}; it must be a whole number, at least {CHAINS}, one for each chain."
+        )
     joint = _Joint(coin)
     mode, sd = _peak(joint)
-    each = -(-draws // CHAINS)
+    each = -(-int(draws) // CHAINS)
     start = mode + sd * rng.standard_normal((CHAINS, 1))
     walk = metropolis(
         lambda eta: joint(eta[:, 0]), start, rng, each, [[2.38**2 * sd**2]], warmup=max(100, each // 10)
@@ -209,6 +204,24 @@ def _peak(joint: _Joint) -> tuple[float, float]:
         if abs(first / second) < 1e-12 * max(1.0, abs(eta)):
             break
     return float(eta), float(1 / np.sqrt(-joint.slopes(eta)[1]))
+
+
+def _end(joint: _Joint, mode: float, reach: float) -> float:
+    """A point on the side of `reach` where the joint is below e⁻⁴⁵ of its peak."""
+    floor, reach = joint(mode) - 45, 8 * reach
+    while joint(mode + reach) > floor:
+        reach *= 1.5
+    return mode + reach
+
+
+def _sums(points: np.ndarray, values: np.ndarray, width: float) -> np.ndarray:
+    """log p(X), mean and sd of θ from the joint at evenly spaced points, whose ends count nothing."""
+    p, theta = np.exp(values - values.max()), expit(points)
+    # p(X) = ∫ p(X, η) dη,  E[θ] = ∫ θ p(η|X) dη
+    mean = p @ theta / p.sum()
+    return np.array(
+        [values.max() + np.log(p.sum() * width), mean, np.sqrt(p @ (theta - mean) ** 2 / p.sum())]
+    )
 
 
 def _of_gaussian(method: str, m: float, s: float, evidence: float, evaluations: int) -> PosteriorSummary:
