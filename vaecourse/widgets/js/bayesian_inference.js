@@ -91,7 +91,7 @@ function render({ model, el }) {
   const status = make("p", { class: "vc-note", role: "status" });
   const title = make("div", { class: "vc-title" });
   const root = make("div", { class: "vc vc-kl vc-bayes" }, title,
-    make("p", { class: "vc-note" }, "Drag the points, and p, the middle of the prior. Double-click: a new point; on a point: away with it. With the keyboard: Tab, then the arrows (Shift for big steps), Delete."),
+    make("p", { class: "vc-note" }, "Drag the points and p, the middle of the prior. A double-click adds a point, or takes it away. With the keyboard: Tab, then the arrows (Shift for big steps), or Delete."),
     make("div", { class: "vc-bayes-bar" },
       make("span", { class: "vc-bayes-group", role: "group", "aria-label": "Points in use, one at a time" }, lessButton, moreButton, counter),
       addButton, removeButton, drawButton, resetButton),
