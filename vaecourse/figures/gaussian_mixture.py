@@ -89,6 +89,17 @@ def ellipses(x, shares, means, covariances, names) -> Axes:
 
 
 @style.styled
+def side_by_side(clouds, names) -> np.ndarray:
+    """Points in the plane, one panel for each entry of `clouds`, all looking alike."""
+    drawn = style.axes(1, len(clouds), width=8, height=2.9, sharex=True, sharey=True)
+    for axes, (title, points) in zip(drawn, clouds.items(), strict=True):
+        axes.plot(*points.T, "o", color=BLACK, ms=3.5, alpha=0.6)
+        axes.set(title=title, xlabel=names[0])
+    drawn[0].set_ylabel(names[1])
+    return drawn
+
+
+@style.styled
 def error_curve(counts, errors) -> Axes:
     """KL from a density to its best mixture against the number of components: `errors` maps a name to its values."""
     axes = style.axes(width=6.4, height=2.9)

@@ -83,4 +83,4 @@ def _math(latex: str) -> str:
 
 def _words(text: str) -> str:
     """Text as HTML, with m_p shown as m and a small p below."""
-    return re.sub(r"(?<=\w)_(\w+)", r"<sub>\1</sub>", html.escape(text))
+    return re.sub(r"(?<=[\w\u0303])_(\w+)", r"<sub>\1</sub>", html.escape(text))
