@@ -87,10 +87,22 @@ def test_the_mode_agrees_with_scikit_learn_on_the_real_data():
     assert np.abs(lr.mode(x, labels, 3.0) - peer.coef_[0]).max() < 1e-6
 
 
+@pytest.mark.parametrize("seed", range(38, 46))
+def test_the_mode_is_found_among_outliers(seed):
+    """At seed 42 Newton's full steps run away."""
+    rng = np.random.default_rng(seed)
+    x = lr.with_intercept(rng.standard_cauchy((int(rng.integers(5, 40)), 2)))
+    labels = (rng.random(len(x)) < expit(x[:, 1])).astype(int)
+    q, model = lr.laplace(x, labels, 100.0), lr.log_joint(x, labels, 100.0)
+    # the gradient in units of the posterior
+    assert np.abs(model.gradient(q.mean[None])[0] @ q.factor).max() < 1e-8
+
+
 def test_laplace_has_the_curvature_at_the_mode():
     x, labels, prior_sd, _ = problem(3, 60, 3)
     q, model, h = lr.laplace(x, labels, prior_sd), lr.log_joint(x, labels, prior_sd), 1e-5
-    assert not q.diagonal and np.abs(model.gradient(q.mean[None])).max() < 1e-9
+    assert not q.diagonal and (np.diag(q.factor) > 0).all() and np.isfinite(vi.entropy(q))
+    assert np.abs(model.gradient(q.mean[None])).max() < 1e-9
     hessian = [
         (model.gradient(q.mean[None] + h * one) - model.gradient(q.mean[None] - h * one))[0]
         for one in np.eye(4)
