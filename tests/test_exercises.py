@@ -131,11 +131,12 @@ def test_feedback_never_shows_what_was_expected(name):
         if not exercise.parameters:
             assert str(exercise.reference()) not in words.counterexample(report, result)
             continue
-        for call, output in zip(result.case, result.outcome.outputs, strict=False):
+        own = [words.show(output) for output in result.outcome.outputs]
+        for call in result.case[: len(own)]:
             told = words.counterexample(report, result)
             expected = words.show(exercise.reference(*[list(v) if isinstance(v, tuple) else v for v in call]))
             given = words.show([list(c) for c in result.case])
-            if len(expected) > 4 and expected != words.show(output) and expected not in given:
+            if len(expected) > 4 and expected not in own and expected not in given:
                 assert not re.search(rf"(?<![-\w.]){re.escape(expected)}(?![\w.]\w)", told)
 
 
@@ -344,6 +345,18 @@ def own_names(p, q):
     return rel_entr
 def of_own_object(p, q):
     return p.sum() + 0 * entropy(p)
+
+# What the lesson left behind under the names of parameters and local variables: results, and functions too.
+from vaecourse.kl_divergence import forward_fit, entropy as t
+from scipy.special import rel_entr as q
+p = fit = forward_fit([1.0], [0.0], [1.0])
+def shadows(p, q):
+    t = 0.0
+    for a, b in zip(p, q):
+        t += a * np.log(a / b) if a > 0 else 0.0
+    return t
+def reads_a_result(p, q):
+    return categorical(p, q) + 0 * fit.mean
 """
 
 
@@ -385,7 +398,7 @@ def test_no_lesson_accepts_its_own_package_as_an_answer(cell, name, imported, ca
     assert "which already is the answer" in report.refusal and not report.results
 
 
-@pytest.mark.parametrize("name", ["own_names", "of_own_object", "categorical"])
+@pytest.mark.parametrize("name", ["own_names", "of_own_object", "categorical", "shadows", "reads_a_result"])
 def test_the_learners_own_functions_may_have_any_name(cell, name):
     assert not graded("01/discrete_kl", cell(ALLOWED)[name]).refusal
 

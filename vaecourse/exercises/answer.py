@@ -46,7 +46,9 @@ def forbidden(answer: Callable, names: Sequence[str]) -> str:
         if tree is None or id(function) in seen:
             return ""
         seen.add(id(function))
-        scope = _scope(function)
+        code = getattr(function, "__code__", None)
+        own = {*code.co_varnames, *code.co_cellvars} if code else ()  # a parameter q is not the lesson's q
+        scope = {name: value for name, value in _scope(function).items() if name not in own}
         imported = dict(_imports(tree))
         for node in ast.walk(tree):
             dotted = _dotted(node)
@@ -195,7 +197,7 @@ def _full_name(dotted: str, scope: dict[str, Any], imported: dict[str, str]) -> 
         base = imported[first]
     elif isinstance(scope.get(first), types.ModuleType):
         base = scope[first].__name__
-    elif first in scope:
+    elif callable(scope.get(first)):  # a result that the lesson left behind may be read
         home = getattr(scope[first], "__module__", None) or ""
         if home == "__main__":
             return ""
