@@ -101,7 +101,7 @@ WRONG = {
     },
     "04/find_the_line": {"that line does not follow from the one above it": 1},
     "04/logistic_log_joint": {
-        "with all weights 0, each point costs log 2, and each weight what the top of a Gaussian costs": (
+        "with all weights 0, a point costs log 2, and each weight what the top of a Gaussian costs": (
             lambda w, x, labels, sd: log_likelihood(w, x, labels).sum() - 0.5 * ((w / sd) ** 2).sum()
         ),
         "the points add up, and the prior counts once": lambda w, x, labels, sd: (
