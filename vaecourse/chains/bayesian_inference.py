@@ -111,7 +111,7 @@ PREDICTIVE = Chain(
              lambda c: np.exp(np.log(_THETA) + c.powers(_THETA) - betaln(c.a + HEADS, c.b + TAILS)) @ _WEIGHTS),
         Step(r"\frac{B(a+8,\,b+3)}{B(a+7,\,b+3)}", "definition of B, with one power of θ more",
              lambda c: np.exp(betaln(c.a + HEADS + 1, c.b + TAILS) - betaln(c.a + HEADS, c.b + TAILS))[:, 0]),
-        Step(r"\frac{a+7}{a+b+10}", "B(u+1, v) = B(u, v)·u/(u+v), by integrating by parts", lambda c: ((c.a + HEADS) / (c.a + c.b + HEADS + TAILS))[:, 0]),
+        Step(r"\frac{a+7}{a+b+10}", "B(u+1, v) = B(u, v)·u/(u+v), shown below", lambda c: ((c.a + HEADS) / (c.a + c.b + HEADS + TAILS))[:, 0]),
     ),
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ def _three_heads() -> Truth:
         int(np.argmin(np.abs(np.array([1.0, 0.8, 0.5]) - average))),
         f"The average of θ over the posterior is {average:.2f}. The one θ that explains three heads best is "
         f"{theta[likelihood.argmax()]:.2f}, but a coin with θ = 0.8 shows them in {0.8**3:.0%} of all cases, "
-        f"and a fair one still in {0.5**3:.0%}. All of them have a say, and all but the first may show tails next.",
+        f"and a fair one still in one case of {0.5**-3:.0f}. All of them have a say, and all but the first may show tails next.",
     )
 
 
@@ -59,8 +59,8 @@ def _hinge_or_constraint() -> Truth:
 PREDICTIONS = (
     Prediction(
         "03/three_heads",
-        "You know nothing about a coin: its probability of heads may be anything between 0 and 1. It shows "
-        "heads three times in a row. How probable is heads at the next toss?",
+        "A coin is drawn from a bag in which every probability of heads, from 0 to 1, is equally frequent. It "
+        "shows heads three times in a row. How probable is heads at the next toss?",
         ("1: nothing else has ever come", "4 in 5", "1 in 2: a coin has no memory"),
         _three_heads,
     ),
