@@ -16,7 +16,7 @@ const ASIDE = 30; // pixels from the disc of q to the grips of its widths, at le
 const STEEP = 3; // so many times as high as p may a marginal of q be drawn
 const GLIDE = 250, PACE = [700, 160, 40]; // ms: q on its way; a step of play: at first, later, in the end
 const SETTLED = 1e-6; // nats that the next updates gain when q has come to rest
-const WIDEST_RATIO = 2; // the sd of z₂ is at most 2² times, at least 2⁻² times that of z₁
+const DOUBLINGS = 2; // the sd of z₂ is at most 2² and at least 2⁻² times that of z₁
 const LETTERS = ["₁", "₂"];
 const hold = (value, least, most) => Math.min(most, Math.max(least, value));
 const number = (value, digits = 2) => format(value, digits);
@@ -64,7 +64,7 @@ function render({ model, el }) {
     onMove: (value) => target({ correlation: Math.round(value * 100) / 100 }),
   });
   const ratio = makeSlider({
-    name: "sd of z₂ ÷ sd of z₁", label: "Standard deviation of z₂, divided by that of z₁", low: -WIDEST_RATIO, high: WIDEST_RATIO, step: 0.05, key: 0.05, handle: "ratio", signal,
+    name: "sd of z₂ ÷ sd of z₁", label: "Standard deviation of z₂, divided by that of z₁", low: -DOUBLINGS, high: DOUBLINGS, step: 0.05, key: 0.05, handle: "ratio", signal,
     shows: (power) => number(2 ** power), onMove: (power) => target({ sds: [state.p.sds[0], state.p.sds[0] * 2 ** power] }),
   });
   const spans = choice("Steps in the curve", { no: "latest steps", yes: "whole run" }, (value) => { whole = value; paint.soon(); }, signal);
