@@ -53,6 +53,8 @@ COINS = [
     (0.5, 0.5, 0, 1000),
     (2.0, 7.0, 1, 0),
     (1e-3, 1e-3, 1, 1),
+    (1e-100, 1e-100, 2, 0),
+    (1e100, 1e-100, 1, 1),
     (1e-10, 2.0, 0, 5),
     (30.0, 40.0, 300, 7),
     (49.5, 0.2, 1, 100),
@@ -65,7 +67,7 @@ COINS = [
 
 @pytest.mark.parametrize(("a", "b", "heads", "tails"), COINS)
 def test_the_coin_s_evidence_agrees_with_exact_arithmetic(a, b, heads, tails):
-    with mpmath.workdps(60):
+    with mpmath.workdps(150):
 
         def log_beta(u, v):
             return mpmath.loggamma(u) + mpmath.loggamma(v) - mpmath.loggamma(u + v)
@@ -307,6 +309,7 @@ FLAT = Gaussian(np.zeros(2), np.eye(2))
     ("call", "message"),
     [
         (lambda: bi.beta_posterior(Beta(0.0, 1.0), 1, 1), "prior.a must be above zero"),
+        (lambda: bi.beta_log_evidence(Beta(1e-200, 1.0), 1, 1), "prior.a is 1e-200; it must be from 1e-100 to 1e\\+100"),
         (lambda: bi.beta_posterior(Beta(1.0, np.nan), 1, 1), "prior.b holds NaN"),
         (lambda: bi.beta_posterior(Beta(1.0, 1.0), -1, 1), "heads is -1; a number of tosses is whole and not below"),
         (lambda: bi.beta_log_evidence(Beta(1.0, 1.0), 1, 0.5), "tails is 0.5; a number of tosses is whole"),

@@ -293,6 +293,9 @@ def test_other_bad_input_is_told_in_one_sentence():
     with pytest.raises(ValueError, match="draws is 3; it must be a whole number, at least 4"):
         pm.mcmc(Coin(1, 1), np.random.default_rng(0), 3)
     with pytest.raises(
-        ValueError, match=r"prior is Beta\(1e-06, 1e-06\), so near 0 that a million cells are too few"
+        ValueError, match=r"prior is Beta\(1e-06, 1e-06\), for which a million cells are too few"
     ):
         pm.quadrature(Coin(0, 0, Beta(1e-6, 1e-6)))
+    for method in (pm.laplace, pm.variational):
+        with pytest.raises(ValueError, match="prior is so near a = 0 or b = 0 that the log-odds spread"):
+            method(Coin(0, 0, Beta(1e-20, 1.0)))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaln, gammaln, logsumexp, xlog1py, xlogy
 
-from vaecourse.mixture_model import LOG_2PI, check_data
+from vaecourse.mixture_model import LARGEST, LOG_2PI, check_data
 from vaecourse.validation import finite, positive
 
 # The coin: θ is the chance of heads
@@ -30,8 +30,9 @@ class Beta(NamedTuple):
 
     @property
     def sd(self):
-        # a b / ((a + b)² (a + b + 1)), the variance
-        return np.sqrt(self.mean * (1 - self.mean) / (self.a + self.b + 1))
+        # √(a b / ((a + b)² (a + b + 1)))
+        n = self.a + self.b
+        return np.sqrt(self.a / n) * np.sqrt(self.b / n) / np.sqrt(n + 1)
 
 
 def coin_log_likelihood(theta, heads, tails) -> np.ndarray:
@@ -71,13 +72,14 @@ def beta_log_evidence(prior: Beta, heads, tails) -> np.ndarray:
 
 def _log_share(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """log a/(a + b), also where it is nearly 0."""
-    return np.where(a < b, np.log(a / (a + b)), np.log1p(-b / (a + b)))
+    return np.where(a < b, np.log(a / (a + b)), np.log1p(-np.minimum(a, b) / (a + b)))
 
 
 def _rest(z: np.ndarray) -> np.ndarray:
     """What Stirling's formula leaves out of log Γ(z)."""
-    large = np.maximum(z, 50.0)
-    series = 1 / (12 * large) - 1 / (360 * large**3) + 1 / (1260 * large**5)
+    small = 1 / np.maximum(z, 50.0)
+    # 1/12z − 1/360z³ + 1/1260z⁵
+    series = small / 12 - small**3 / 360 + small**5 / 1260
     return np.where(z < 50, gammaln(z) - (z - 0.5) * np.log(z) + z - 0.5 * LOG_2PI, series)
 
 
@@ -205,7 +207,14 @@ def grid_evidence(log_joint: Callable[[np.ndarray], np.ndarray], low, high, poin
 
 
 def check_beta(name: str, beta: Beta) -> tuple[np.ndarray, np.ndarray]:
-    return positive(f"{name}.a", beta.a)[()], positive(f"{name}.b", beta.b)[()]
+    """Return a and b, each from 1e-100 to 1e100, as float64."""
+    a, b = positive(f"{name}.a", beta.a)[()], positive(f"{name}.b", beta.b)[()]
+    for part, value in (("a", a), ("b", b)):
+        if np.min(value) < 1 / LARGEST or np.max(value) > LARGEST:
+            raise ValueError(
+                f"{name}.{part} is {beta._asdict()[part]}; it must be from {1 / LARGEST:g} to {LARGEST:g}."
+            )
+    return a, b
 
 
 def check_belief(name: str, belief: Gaussian) -> tuple[np.ndarray, np.ndarray]:

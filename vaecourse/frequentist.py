@@ -1,8 +1,9 @@
 """Learning as optimization: a model, a loss and an algorithm, for least squares and for the linear support vector machine.
 
 Data x have shape (n, d), one example a row; shape (n,) is taken as (n, 1). Labels are −1 or +1. Sources: the closed form
-is in C. Bishop, "Pattern Recognition and Machine Learning" (2006), eq. 3.15, the support vector machine in §7.1; steps of
-1/t for the hinge loss in S. Shalev-Shwartz et al., "Pegasos" (2011). Each function raises ValueError, in one sentence,
+is in C. Bishop, "Pattern Recognition and Machine Learning" (2006), eq. 3.15, the support vector machine in §7.1; steps
+that fall like 1/t in Robbins and Monro (1951), by a fixed factor in J.-L. Goffin, "On convergence rates of subgradient
+optimization methods" (1977). Each function raises ValueError, in one sentence,
 for NaN, infinity or shapes that do not fit.
 """
 

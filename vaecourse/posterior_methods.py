@@ -85,8 +85,8 @@ def conjugate(coin: Coin) -> PosteriorSummary:
 def quadrature(coin: Coin) -> PosteriorSummary:
     """Sums over a grid in η (the trapezoid rule), between where the joint has fallen by e⁻⁴⁵ on either side of its peak.
 
-    The cells are halved until nothing moves but rounding. ValueError for a prior so near a = 0 or b = 0 that a million
-    cells are too few.
+    The cells are halved until nothing moves but rounding. ValueError where a million cells are too few, which takes a
+    prior with a or b below 0.01.
     """
     joint = _Joint(coin)
     mode, sd = _peak(joint)
@@ -103,7 +103,7 @@ def quadrature(coin: Coin) -> PosteriorSummary:
             break
         if cells >= 1 << 20:
             raise ValueError(
-                f"prior is Beta({coin.prior.a:g}, {coin.prior.b:g}), so near 0 that a million cells are too few; take larger ones."
+                f"prior is Beta({coin.prior.a:g}, {coin.prior.b:g}), for which a million cells are too few; take a and b nearer to 1."
             )
         # the middles of the cells join the points; to a sum their order is the same
         between = low + (high - low) / cells * (np.arange(cells) + 0.5)
@@ -128,32 +128,33 @@ def laplace(coin: Coin) -> PosteriorSummary:
 def variational(coin: Coin) -> PosteriorSummary:
     """The Gaussian q in η with the largest ELBO = E_q[log p(X, η)] + entropy of q ≤ log p(X); `log_evidence` is that ELBO.
 
-    Newton's method on its mean and sd from those of Laplace, each expectation by `NODES` points. The ELBO has one peak.
+    Newton's method on its mean and sd, from those of Laplace; expectations by `_nodes`. The ELBO has one peak only.
     """
     joint = _Joint(coin)
     m, s = _peak(joint)
 
     def elbo(m: float, s: float) -> float:
         # E_q[log p(X, m + s e)] + log s + ½ log 2πe
-        return float(NODE_WEIGHTS @ joint(m + s * NODES)) + np.log(s) + 0.5 * (LOG_2PI + 1)
+        return float(w @ joint(m + s * e)) + np.log(s) + 0.5 * (LOG_2PI + 1)
 
-    value = elbo(m, s)
     for _ in range(100):
-        first, second = joint.slopes(m + s * NODES)
+        e, w = _nodes(2 * s)
+        value, (first, second) = elbo(m, s), joint.slopes(m + s * e)
         # dη/dm = 1, dη/ds = e
-        gradient = np.array([NODE_WEIGHTS @ first, NODE_WEIGHTS @ (NODES * first) + 1 / s])
-        mixed = NODE_WEIGHTS @ (NODES * second)
-        curvature = np.array(
-            [[NODE_WEIGHTS @ second, mixed], [mixed, NODE_WEIGHTS @ (NODES**2 * second) - 1 / s**2]]
-        )
+        gradient = np.array([w @ first, w @ (e * first) + 1 / s])
+        mixed = w @ (e * second)
+        curvature = np.array([[w @ second, mixed], [mixed, w @ (e**2 * second) - 1 / s**2]])
         move, t = np.linalg.solve(-curvature, gradient), 1.0
-        # what Newton's parabola still promises, in nats: below rounding it is done
-        if gradient @ move < 1e-15 * max(1.0, abs(value)):
-            break
-        while s + t * move[1] <= 0 or elbo(m + t * move[0], s + t * move[1]) < value - 1e-12 * abs(value):
+        # what Newton's parabola still promises, in nats: once it is below rounding, this step is the last
+        done = gradient @ move < 1e-15 * max(1.0, abs(value))
+        while not done and (
+            s + t * move[1] <= 0 or elbo(m + t * move[0], s + t * move[1]) < value - 1e-12 * abs(value)
+        ):
             t /= 2
         m, s = m + t * move[0], s + t * move[1]
-        value = elbo(m, s)
+        if done:
+            break
+    value = elbo(m, s)
     return _of_gaussian("variational", m, s, value, joint.evaluations)
 
 
@@ -189,9 +190,20 @@ def mcmc(coin: Coin, rng: np.random.Generator, draws: int = 20_000) -> Posterior
 # Small tools
 
 CHAINS = 4
-# E[f(e)], e ~ N(0, 1), by the trapezoid rule: to rounding for what is as smooth as log σ(m + s e) with s up to 4
-NODES = np.linspace(-8.5, 8.5, 137)
-NODE_WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
+
+
+def _nodes(s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes e and weights w: E[f(m + s e)] = Σ w f(m + s e) for e ~ N(0, 1), to rounding where f is as smooth as log σ.
+
+    The trapezoid rule, which has no better where both ends fall off like a Gaussian.
+    """
+    if s > 1e4:
+        raise ValueError(
+            f"prior is so near a = 0 or b = 0 that the log-odds spread over {s:.0e}; take a and b nearer to 1."
+        )
+    e = np.linspace(-8.5, 8.5, 1 + 2 * int(np.ceil(68 * max(1.0, s / 4))))
+    w = np.exp(-0.5 * e**2)
+    return e, w / w.sum()
 
 
 def _peak(joint: _Joint) -> tuple[float, float]:
@@ -216,18 +228,23 @@ def _end(joint: _Joint, mode: float, reach: float) -> float:
 
 def _sums(points: np.ndarray, values: np.ndarray, width: float) -> np.ndarray:
     """log p(X), mean and sd of θ from the joint at evenly spaced points, whose ends count nothing."""
-    p, theta = np.exp(values - values.max()), expit(points)
+    p = np.exp(values - values.max())
     # p(X) = ∫ p(X, η) dη,  E[θ] = ∫ θ p(η|X) dη
-    mean = p @ theta / p.sum()
-    return np.array(
-        [values.max() + np.log(p.sum() * width), mean, np.sqrt(p @ (theta - mean) ** 2 / p.sum())]
-    )
+    return np.array([values.max() + np.log(p.sum() * width), *_moments(p / p.sum(), points)])
+
+
+def _moments(p: np.ndarray, eta: np.ndarray) -> tuple[float, float]:
+    """Mean and sd of θ = σ(η) where η has the probabilities p; beside 1 by way of 1 − θ, which has the digits there."""
+    side = -1.0 if p @ eta > 0 else 1.0
+    theta = expit(side * eta)
+    mean = p @ theta
+    return float(mean if side > 0 else 1 - mean), float(np.sqrt(p @ (theta - mean) ** 2))
 
 
 def _of_gaussian(method: str, m: float, s: float, evidence: float, evaluations: int) -> PosteriorSummary:
     """The summary of θ = σ(η) for η ~ N(m, s²)."""
-    theta = expit(m + s * NODES)
-    mean = float(NODE_WEIGHTS @ theta)
+    nodes, weights = _nodes(s)
+    mean, sd = _moments(weights, m + s * nodes)
 
     def density(theta):
         theta = np.asarray(theta, dtype=np.float64)
@@ -236,11 +253,4 @@ def _of_gaussian(method: str, m: float, s: float, evidence: float, evaluations: 
         # q(θ) = N(log θ/(1 − θ); m, s²) dη/dθ,  dη/dθ = 1 / (θ (1 − θ)); 0 at both ends
         return np.where(inside, np.exp(gaussian_log_density(logit(safe), m, s)) / (safe * (1 - safe)), 0.0)
 
-    return PosteriorSummary(
-        method,
-        mean,
-        float(np.sqrt(NODE_WEIGHTS @ (theta - mean) ** 2)),
-        float(evidence),
-        evaluations,
-        density,
-    )
+    return PosteriorSummary(method, mean, sd, float(evidence), evaluations, density)
