@@ -100,7 +100,7 @@ function render({ model, el }) {
         make("div", { class: "vc-bayes-legend" }, swatch("average", "average prediction"), swatch("band", "± 2 predictive sd"), swatch("plug", "best line alone, ± 2 noise sd"), swatch("line", `${LINES} lines from the posterior`)),
         facts),
       make("div", { class: "vc-bayes-right" }, beliefStage,
-        make("div", { class: "vc-bayes-legend" }, swatch("prior", "prior"), swatch("posterior", "posterior, 1 and 2 sd"), swatch("dot", "the lines"), bestKey),
+        make("div", { class: "vc-bayes-legend" }, swatch("prior", "prior"), swatch("posterior", "posterior, 1 and 2 sd"), swatch("dot", "the lines (point at one)"), bestKey),
         table)),
     make("div", { class: "vc-bayes-bar vc-bayes-sliders" }, widthSlider.element, noiseSlider.element,
       make("span", { class: "vc-bayes-group" }, "axes around the", frames.element)),
