@@ -1,11 +1,13 @@
-"""E-step and sums of one sweep over the data: what `gaussian_mixture.em` and `variational_mixture.cavi` run.
+"""One sweep of EM for a Gaussian mixture, E-step and M-step in one pass over the data: what `gaussian_mixture.em` runs.
+
+`variational_mixture.cavi` makes the same pass, with coefficients of its own (`vaecourse.fast_variational`).
 
 Both forms give what the textbook form gives, and `None` instead where they would lose digits; the caller then takes
 the textbook form. Notation as in Bishop (2006), §9.2, with Λ = Σ⁻¹ the precision.
 
 * `Features` (small d, or diagonal covariances): log w + log N(x; m, Σ) is linear in the features (1, x_a, x_a x_b), and
   N, Σ r x and Σ r x xᵀ are sums of the same features. So a sweep is two matrix products per block of points. The terms
-  cancel when clusters lie many standard deviations from the centre of the data; `prepare` measures by how much.
+  cancel when clusters lie many standard deviations from the centre of the data; `enter` measures by how much.
 * `Differences` (large d): x − m once for each component, whitened by a triangular factor, and a symmetric product
   around the *old* mean, Σ_new = Σ r (x − m)(x − m)ᵀ / N − δδᵀ with δ the step of the mean; no feature is formed.
 
@@ -30,19 +32,6 @@ STEP = 1e2  # the largest step of a mean, in standard deviations, that Σ_new = 
 NO_SHARE = 1e-200  # a component with less responsibility than this has none
 
 
-class Statistics(NamedTuple):
-    """What a pass over the data finds with r_nk ∝ w_k N(x_n; m_k, Σ_k); the weights need not have the sum 1.
-
-    Σ_n log Σ_k w_k N(x_n; m_k, Σ_k) in nats; N_k = Σ_n r_nk (k,); the means of the points under r (k, d), meaningless
-    below `NO_SHARE`; and their covariances around these means, (k, d, d) or (k, d).
-    """
-
-    log_likelihood: float
-    totals: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
-
-
 class Sweep(NamedTuple):
     """The log-likelihood (nats) of the mixture before the sweep, the mixture and `enter`'s state after it."""
 
@@ -51,28 +40,12 @@ class Sweep(NamedTuple):
     state: object
 
 
-class FeatureState(NamedTuple):
-    """Coefficients (k, features), what was taken off their constants, the least that a product of theirs with features
-    can be, Λ (k, d, d) or (k, d), and log|Σ| (k,)."""
+class Coefficients(NamedTuple):
+    """Rows (k, features) whose product with the features is log w + log N(x; m, Σ) − shift, from `lowest` to 0."""
 
-    coefficients: np.ndarray
+    rows: np.ndarray
     shift: float
     lowest: float
-    precisions: np.ndarray
-    log_determinants: np.ndarray
-
-
-class DifferenceState(NamedTuple):
-    """Means, the transposed whitening matrices L⁻ᵀ with Σ = L Lᵀ, the logarithms of w / √|2πΣ|, and log|Σ| (k,)."""
-
-    means: np.ndarray
-    whiten: np.ndarray
-    constants: np.ndarray
-    log_determinants: np.ndarray
-
-    @property
-    def precisions(self) -> np.ndarray:
-        return self.whiten @ self.whiten.transpose(0, 2, 1)
 
 
 def fast_form(x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
@@ -81,30 +54,7 @@ def fast_form(x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, 
     return (Features if small else Differences)(x, sample_weights, diagonal, reg)
 
 
-class _Form:
-    """A sweep of EM from a form's `prepare`, `collect` and `trusted`."""
-
-    reg: float
-
-    def enter(self, mixture: Mixture) -> object | None:
-        """The state to sweep from; None where digits would be lost."""
-        weights, means, covariances = mixture
-        return self.prepare(np.log(weights), means, covariances) if weights.all() else None
-
-    def sweep(self, state) -> Sweep | None:
-        """E-step and M-step from the state that `enter` gave; None where digits would be lost."""
-        log_likelihood, totals, means, covariances = self.collect(state)
-        if (totals < NO_SHARE).any():
-            return None
-        # Σ_k = Σ r (x − m)(x − m)ᵀ / N + reg I
-        diagonal = covariances if covariances.ndim == 2 else np.einsum("kaa->ka", covariances)  # a view
-        diagonal += self.reg
-        mixture = Mixture(totals / totals.sum(), means, covariances)
-        after = self.enter(mixture)
-        return Sweep(log_likelihood, mixture, after) if self.trusted(state, means, after) else None
-
-
-class Features(_Form):
+class Features:
     """Sweeps by two matrix products; see the module."""
 
     def __init__(self, x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
@@ -123,16 +73,18 @@ class Features(_Form):
         self.stored = (
             [self._features(block) for block in self.blocks] if 8 * n * count <= STORED_BYTES else None
         )
-        farthest = np.maximum(self.x.max(axis=1), -self.x.min(axis=1))
+        self.memory = np.empty(0)
         # ½ xᵀΛx = Σ_a ½Λ_aa x_a² + Σ_{a<b} Λ_ab x_a x_b
         self.factors = np.where(self.rows == self.columns, -0.5, -1.0)
+        farthest = np.maximum(self.x.max(axis=1), -self.x.min(axis=1))
         self.largest = np.concatenate([[1.0], farthest, farthest[self.rows] * farthest[self.columns]])
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
-    def prepare(
-        self, log_weights: np.ndarray, means: np.ndarray, covariances: np.ndarray
-    ) -> FeatureState | None:
-        """The coefficients whose product with the features is log w + log N(x; m, Σ); None where digits would be lost."""
+    def enter(self, mixture: Mixture) -> Coefficients | None:
+        """The coefficients to sweep from; None where digits would be lost."""
+        weights, means, covariances = mixture
+        if not weights.all():
+            return None
         m, d = means - self.centre, means.shape[1]
         try:
             if self.diagonal:
@@ -145,53 +97,79 @@ class Features(_Form):
                 precisions = whiten.transpose(0, 2, 1) @ whiten
                 linear = (precisions @ m[:, :, None])[:, :, 0]
                 quadratic = precisions[:, self.rows, self.columns] * self.factors
-                log_determinants = 2 * np.log(np.einsum("kaa->ka", factors)).sum(axis=1)
+                log_determinants = 2 * np.log(factors.diagonal(axis1=1, axis2=2)).sum(axis=1)
         except np.linalg.LinAlgError:
             return None
-        # log w − ½(d log 2π + log|Σ|) − ½ mᵀΛm + (Λm)ᵀx − ½ xᵀΛx
-        peaks, constant = -0.5 * (d * LOG_2PI + log_determinants), -0.5 * (m * linear).sum(axis=1)
-        coefficients = np.concatenate([(peaks + constant)[:, None], linear, quadratic], axis=1)
-        # Σ |coefficient| · max |feature|: above it, the sum keeps too few digits. Written so that NaN fails. log w does
-        # not count: a weight so small that its logarithm matters beside the limit has no share in any point.
-        reach = (np.abs(coefficients) @ self.largest).max()
-        if not reach <= CANCELLATION:
+        # log w − ½(d log 2π + log|Σ|), and −½ mᵀΛm + (Λm)ᵀx − ½ xᵀΛx
+        peaks = np.log(weights) - 0.5 * (d * LOG_2PI + log_determinants)
+        constant = -0.5 * (m * linear).sum(axis=1)
+        return self.coefficients(peaks, np.concatenate([constant[:, None], linear, quadratic], axis=1))
+
+    def coefficients(self, peaks: np.ndarray, rows: np.ndarray, worst: float = 1.0) -> Coefficients | None:
+        """The sum of log densities at their means, (k,), and −½ (x − m)ᵀΛ(x − m) as rows, (k, features), taken together.
+
+        None where the sum would keep too few digits, or `worst` times as few.
+        """
+        # Σ |coefficient| · max |feature|. Written so that NaN fails.
+        reach = (np.abs(rows) @ self.largest).max()
+        if not reach * worst <= CANCELLATION:
             return None
         # the highest peak is taken off, so that no exponential is above 1
-        peaks += log_weights
         shift = peaks.max()
-        lowest = log_weights.min() - shift - reach
-        coefficients[:, 0] = peaks - shift + constant
-        return FeatureState(coefficients, float(shift), float(lowest), precisions, log_determinants)
+        lowest = peaks.min() - shift - reach
+        rows[:, 0] += peaks - shift
+        return Coefficients(rows, float(shift), float(lowest))
 
-    def collect(self, state: FeatureState) -> Statistics:
-        """One pass over the data from the state that `prepare` gave."""
-        coefficients = state.coefficients
-        log_likelihood, moments = 0.0, np.zeros_like(coefficients)
-        for index, block in enumerate(self.blocks):
-            features = self.stored[index] if self.stored is not None else self._features(block)
-            v = None if self.sample_weights is None else self.sample_weights[block]
-            # most blocks need no maximum for each point; where one does, the product is formed again
-            found = _plain_softmax(coefficients @ features, state.lowest)
-            r, log_density = _softmax(coefficients @ features) if found is None else found
-            log_likelihood += log_density.sum() if v is None else log_density @ v
-            # Σ r · (1, x_a, x_a x_b)
-            moments += (r if v is None else r * v) @ features.T
-        totals, d = moments[:, 0], len(self.x)
-        log_likelihood += state.shift * totals.sum()  # Σ_k r_nk = 1
-        moments = moments[:, 1:] / np.maximum(totals, NO_SHARE)[:, None]
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
+    def sweep(self, coefficients: Coefficients) -> Sweep | None:
+        """E-step and M-step from the state that `enter` gave; None where digits would be lost."""
+        log_likelihood, moments = self.collect(coefficients)
+        totals = moments[:, 0]
+        if (totals < NO_SHARE).any():
+            return None
+        d = len(self.x)
+        moments = moments[:, 1:] / totals[:, None]
         means, second = moments[:, :d], moments[:, d:]
-        # Σ r (x − m)(x − m)ᵀ / N = Σ r x xᵀ / N − m mᵀ
-        second = second - means[:, self.rows] * means[:, self.columns]
+        # Σ_k = Σ r x xᵀ / N − m mᵀ + reg I
+        second = (
+            second - means[:, self.rows] * means[:, self.columns] + self.reg * (self.rows == self.columns)
+        )
         if self.diagonal:
             covariances = second
+            if not (covariances > 0).all():
+                return None
         else:
             covariances = np.empty((len(totals), d, d))
             covariances[:, self.rows, self.columns] = covariances[:, self.columns, self.rows] = second
-        return Statistics(float(log_likelihood), totals, means + self.centre, covariances)
+        after = Mixture(totals / totals.sum(), means + self.centre, covariances)
+        state = self.enter(after)
+        return None if state is None else Sweep(float(log_likelihood), after, state)
 
-    def trusted(self, before: FeatureState, means: np.ndarray, after: FeatureState | None) -> bool:
-        """Whether what `collect` found from `before` has kept its digits, `after` being the state of the new mixture."""
-        return after is not None
+    def collect(self, coefficients: Coefficients) -> tuple[float, np.ndarray]:
+        """One pass over the data: Σ_n log Σ_k exp(…) in nats, and Σ_n r_nk · (1, x_a, x_a x_b), shape (k, features)."""
+        rows, shift, lowest = coefficients
+        k, log_likelihood, moments = len(rows), 0.0, np.zeros_like(rows)
+        # the same memory in every sweep: new memory costs more than the sums
+        largest = (k + 2) * min(self.blocks[0].stop, self.x.shape[1])
+        if len(self.memory) < largest:
+            self.memory = np.empty(largest)
+        for index, block in enumerate(self.blocks):
+            features = self.stored[index] if self.stored is not None else self._features(block)
+            v = None if self.sample_weights is None else self.sample_weights[block]
+            room = self.memory[: (k + 2) * features.shape[1]].reshape(k + 2, -1)
+            np.matmul(rows, features, out=room[:k])
+            # few blocks need the maximum of each point; where one does, the product is formed again
+            found = _plain_softmax(room, lowest)
+            r, log_density = _softmax(rows @ features) if found is None else found
+            log_likelihood += log_density.sum() if v is None else log_density @ v
+            # Σ r · (1, x_a, x_a x_b)
+            moments += (r if v is None else r * v) @ features.T
+        return float(log_likelihood + shift * moments[:, 0].sum()), moments  # Σ_k r_nk = 1
+
+    def moments(self, r: np.ndarray) -> np.ndarray:
+        """Σ_n r_kn · (1, x_a, x_a x_b), shape (k, features), for given r of shape (k, n)."""
+        features = self.stored or (self._features(block) for block in self.blocks)
+        return sum(r[:, block] @ part.T for block, part in zip(self.blocks, features, strict=True))
 
     def _features(self, block: slice) -> np.ndarray:
         """(1, x_a, x_a x_b) of a block of points, shape (features, points)."""
@@ -199,7 +177,7 @@ class Features(_Form):
         return np.concatenate([np.ones((1, x.shape[1])), x, x[self.rows] * x[self.columns]])
 
 
-class Differences(_Form):
+class Differences:
     """Sweeps by one whitening and one symmetric product for each component; see the module. Full covariances only."""
 
     def __init__(self, x: np.ndarray, sample_weights: np.ndarray | None, diagonal: bool, reg: float):
@@ -209,24 +187,24 @@ class Differences(_Form):
         self.blocks = [slice(begin, begin + size) for begin in range(0, len(x), size)]
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
-    def prepare(
-        self, log_weights: np.ndarray, means: np.ndarray, covariances: np.ndarray
-    ) -> DifferenceState | None:
-        """The whitening of each component; None where a covariance has no factor."""
+    def enter(self, mixture: Mixture) -> tuple | None:
+        """The means, the transposed whitening matrices L⁻ᵀ and the logarithms of w / √|2πΣ|."""
+        weights, means, covariances = mixture
+        if not weights.all():
+            return None
         try:
             factors = np.linalg.cholesky(covariances)
             whiten = np.ascontiguousarray(np.linalg.inv(factors).transpose(0, 2, 1))
         except np.linalg.LinAlgError:
             return None
-        # log w − ½ (d log 2π + log|Σ|)
-        log_determinants = 2 * np.log(factors.diagonal(axis1=1, axis2=2)).sum(axis=1)
-        constants = log_weights - 0.5 * (means.shape[1] * LOG_2PI + log_determinants)
-        return DifferenceState(means, whiten, constants, log_determinants)
+        # log w − ½ d log 2π − Σ log L_aa
+        log_determinants = np.log(factors.diagonal(axis1=1, axis2=2)).sum(axis=1)
+        return means, whiten, np.log(weights) - 0.5 * means.shape[1] * LOG_2PI - log_determinants
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it is not trusted below
-    def collect(self, state: DifferenceState) -> Statistics:
-        """One pass over the data from the state that `prepare` gave."""
-        means, whiten, constants, _ = state
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
+    def sweep(self, state: tuple) -> Sweep | None:
+        """E-step and M-step from the state that `enter` gave; None where digits would be lost."""
+        means, whiten, constants = state
         k, d = means.shape
         log_likelihood, totals, steps, scatter = 0.0, np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
         for block in self.blocks:
@@ -246,30 +224,33 @@ class Differences(_Form):
                 difference = (x - means[j]) * roots[j][:, None]
                 steps[j] += roots[j] @ difference
                 scatter[j] += difference.T @ difference
-        n = np.maximum(totals, NO_SHARE)[:, None]
-        steps /= n
-        covariances = scatter / n[:, None] - steps[:, :, None] * steps[:, None, :]
-        return Statistics(float(log_likelihood), totals, means + steps, covariances)
-
-    @np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are not trusted
-    def trusted(self, before: DifferenceState, means: np.ndarray, after: DifferenceState | None) -> bool:
-        """Whether what `collect` found from `before` has kept its digits, `after` being the state of the new mixture."""
-        if after is None:
-            return False
+        if (totals < NO_SHARE).any():
+            return None
+        steps /= totals[:, None]
+        covariances = scatter / totals[:, None, None] - steps[:, :, None] * steps[:, None, :]
+        covariances[:, np.arange(d), np.arange(d)] += self.reg
+        after = Mixture(totals / totals.sum(), means + steps, covariances)
+        state = self.enter(after)
         # δᵀ Σ_new⁻¹ δ: how many standard deviations the mean went
-        steps = (means - before.means)[:, None, :] @ after.whiten
-        return bool(((steps**2).sum(axis=(1, 2)) <= STEP**2).all())
+        if state is None or not (((steps[:, None, :] @ state[1]) ** 2).sum(axis=(1, 2)) <= STEP**2).all():
+            return None
+        return Sweep(float(log_likelihood), after, state)
 
 
-def _plain_softmax(joint: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """`_softmax` without the maxima, for numbers from `lowest` to 0; None if a point is so far from all that it needs them."""
+def _plain_softmax(room: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """`_softmax` without the maxima, of numbers from `lowest` to 0; None if a point is so far from all that it needs them.
+
+    `room` has shape (k + 2, n): the numbers, and two rows to work in.
+    """
+    joint, total, inverse = room[:-2], room[-2], room[-1]
     if lowest < SMALLEST_LOG and joint.min() < SMALLEST_LOG:
         np.maximum(joint, SMALLEST_LOG, out=joint)
     np.exp(joint, out=joint)
-    total = np.ones(len(joint)) @ joint
+    np.matmul(np.ones(len(joint)), joint, out=total)
     if not total.min() > SMALLEST_TOTAL:
         return None
-    joint *= 1 / total
+    np.divide(1, total, out=inverse)
+    joint *= inverse
     return joint, np.log(total, out=total)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import logsumexp, xlogy
 
 from vaecourse.fast_mixture import NO_SHARE
-from vaecourse.fast_variational import FastSweeps
+from vaecourse.fast_variational import FastSweeps, State, fast_sweeps
 from vaecourse.gaussian_mixture import Responsibilities
 from vaecourse.kmeans import spread_centres, squared_distances
 from vaecourse.mixture_model import check_component_count, check_data, check_not_negative
@@ -161,31 +161,44 @@ def cavi(
     """
     x = check_data(x)
     prior = check_prior(prior, x.shape[1])
-    posterior = check_posterior(start if isinstance(start, MixturePosterior) else m_step(x, start, prior), x)
-    _same_form(posterior, prior)
-    check_component_count(len(posterior.means), len(x))
+    if isinstance(start, MixturePosterior):
+        start = check_posterior(start, x)
+        _same_form(start, prior)
+        k = len(start.means)
+    else:
+        start = _responsibilities(start, len(x))
+        k = start.shape[1]
+    check_component_count(k, len(x))
     if method not in ("fast", "textbook"):
         raise ValueError(f'method is {method!r}; it is "fast" or "textbook".')
     for name, value in (("iterations", iterations), ("tolerance", tolerance)):
         check_not_negative(name, value)
-    fast = FastSweeps(x, len(posterior.means), prior) if method == "fast" else None
-    state = fast.enter(posterior) if fast else None
+    # a belief `at` is a State of the fast form, or a MixturePosterior where that would lose digits
+    fast = fast_sweeps(x, k, prior) if method == "fast" else None
+    at = (fast.enter(start) if fast else None) or (
+        start if isinstance(start, MixturePosterior) else m_step(x, start, prior)
+    )
     elbos, converged = [], False
     while True:
-        swept = fast.sweep(state) if state is not None else None
-        if swept is not None:
-            value, after, state = swept
-        else:
-            r, cost = e_step(posterior, x), divergences(posterior, prior)
-            value = float(r.log_densities.sum() - cost.weights - cost.components.sum())
-            after = m_step(x, r, prior)
-            state = fast.enter(after) if fast else None
+        value, after = (fast.sweep(at) if isinstance(at, State) else None) or _sweep(
+            x, _plain(fast, at), prior
+        )
         elbos.append(value)
         if len(elbos) > 1:
             converged = abs(value - elbos[-2]) < tolerance * len(x)
         if converged or len(elbos) > iterations:
-            return CAVIResult(posterior, np.array(elbos), bool(converged))
-        posterior = after
+            return CAVIResult(_plain(fast, at), np.array(elbos), bool(converged))
+        at = after if isinstance(after, State) else (fast.enter(after) if fast else None) or after
+
+
+def _sweep(x: np.ndarray, posterior: MixturePosterior, prior: MixturePrior) -> tuple[float, MixturePosterior]:
+    """The ELBO after an E-step, and the posterior after the M-step."""
+    r, cost = e_step(posterior, x), divergences(posterior, prior)
+    return float(r.log_densities.sum() - cost.weights - cost.components.sum()), m_step(x, r, prior)
+
+
+def _plain(fast: FastSweeps | None, at) -> MixturePosterior:
+    return fast.posterior(at) if isinstance(at, State) else at
 
 
 def start(x, k: int, rng: np.random.Generator, prior: MixturePrior | None = None) -> MixturePosterior:
