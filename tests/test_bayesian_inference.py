@@ -158,7 +158,7 @@ def test_posterior_predictive_and_evidence_agree_with_a_gaussian_process(n, d):
     )
 
 
-@pytest.mark.parametrize(("n", "d"), [(1, 1), (4, 2), (3, 5), (12, 3)])
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (3, 3), (4, 2), (3, 5), (12, 3)])
 @pytest.mark.parametrize("sd", [1e-12, 1e-6, 1.0, 1e6, 1e12])
 def test_any_noise_agrees_with_exact_arithmetic(n, d, sd):
     x, y, prior = regression(10 * n + d, n, d)
@@ -277,7 +277,12 @@ def test_the_grid_works_in_blocks_and_asks_every_cell_once():
 
     result = bi.grid_evidence(log_joint, [0.0, 10.0, -1.0], [1.0, 12.0, 0.0], 30)
     assert max(sizes) <= bi.BLOCK < 27_000 == sum(sizes) == result.evaluations
-    assert len(np.unique(np.concatenate(seen), axis=0)) == 27_000
+    cells = np.concatenate(seen)
+    assert len(np.unique(cells, axis=0)) == 27_000
+    # each at its middle
+    assert cells.mean(axis=0) == pytest.approx([0.5, 11, -0.5]) and cells.min(axis=0)[1] == pytest.approx(
+        10 + 1 / 30
+    )
     assert np.exp(result.log_evidence) == pytest.approx(2, rel=1e-12)
 
 
