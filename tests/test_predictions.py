@@ -55,7 +55,7 @@ def test_names_are_unique_and_the_answer_is_not_always_the_same_letter():
         ("03/three_heads", "4 in 5"),
         ("03/grid_dimensions", "More than ten years"),
         ("03/hinge_or_constraint", "Yes, the same line"),
-        ("04/drag_q", "The ELBO and KL(q‖p(z|x)), but never log p(x)"),
+        ("04/drag_q", "The ELBO and KL(q‖p(z|x)), but never ln p(x)"),
         ("04/no_entropy", "A spike: its width goes to 0"),
         ("04/too_sure", "Too narrow"),
         ("05/what_is_lost", "The variances"),

@@ -300,15 +300,15 @@ DIRICHLET_UPDATE = Chain(
     steps=(
         Step(r"E_z\bigl[\ln p(X,z,w)\bigr] - E_z\bigl[\ln p(X,z,\tfrac12)\bigr]", "definition of p̃ for the group w; its constant cancels",
              lambda v: v.against_half(lambda u: sum(r * np.log(u.w) + (1 - r) * np.log1p(-u.w) for r in SHARES) + u.log_beta(u.alpha, u.alpha))),
-        Step(r"\Delta\Bigl\{\sum_n E_z\bigl[\ln w_{z_n}\bigr] + \ln p(w)\Bigr\}", "product rule; p(X|z) has no w. Δ is short for “at w minus at ½”",
+        Step(r"\Delta\left\{\sum_n E_z\bigl[\ln w_{z_n}\bigr] + \ln p(w)\right\}", "product rule; p(X|z) has no w. Δ is short for “at w minus at ½”",
              lambda v: v.against_half(lambda u: (SHARES[:, None] * np.log(u.w) + (1 - SHARES[:, None]) * np.log1p(-u.w)).sum(axis=0) + u.log_beta(u.alpha, u.alpha))),
-        Step(r"\Delta\Bigl\{\sum_n \sum_k r_{nk}\ln w_k + \ln p(w)\Bigr\}", "definition of the average over z: its probabilities are the shares",
+        Step(r"\Delta\left\{\sum_n \sum_k r_{nk}\ln w_k + \ln p(w)\right\}", "definition of the average over z: its probabilities are the shares",
              lambda v: v.against_half(lambda u: SHARES.sum() * np.log(u.w) + (1 - SHARES).sum() * np.log1p(-u.w) + u.log_beta(u.alpha, u.alpha))),
-        Step(r"\Delta\Bigl\{\sum_k n_k\ln w_k + \ln p(w)\Bigr\}", "collect terms: the shares of each component sum to n_k",
+        Step(r"\Delta\left\{\sum_k n_k\ln w_k + \ln p(w)\right\}", "collect terms: the shares of each component sum to n_k",
              lambda v: v.against_half(lambda u: COUNT * np.log(u.w) + OTHER * np.log1p(-u.w) + u.log_beta(u.alpha, u.alpha))),
-        Step(r"\Delta\Bigl\{\sum_k n_k\ln w_k + \sum_k (\alpha_0 - 1)\ln w_k\Bigr\}", "insert the Dirichlet density; its constant cancels",
+        Step(r"\Delta\left\{\sum_k n_k\ln w_k + \sum_k (\alpha_0 - 1)\ln w_k\right\}", "insert the Dirichlet density; its constant cancels",
              lambda v: v.against_half(lambda u: COUNT * np.log(u.w) + OTHER * np.log1p(-u.w) + (u.alpha - 1) * (np.log(u.w) + np.log1p(-u.w)))),
-        Step(r"\Delta\Bigl\{\sum_k (\alpha_0 + n_k - 1)\ln w_k\Bigr\}", "collect terms", lambda v: v.against_half(_powers)),
+        Step(r"\Delta\left\{\sum_k (\alpha_0 + n_k - 1)\ln w_k\right\}", "collect terms", lambda v: v.against_half(_powers)),
         Step(r"\Delta\,\ln\mathrm{Dirichlet}(w;\,\alpha_0 + n_1,\,\alpha_0 + n_2)", "insert the Dirichlet density, backwards",
              lambda v: v.against_half(lambda u: u.log_beta(u.alpha + COUNT, u.alpha + OTHER))),
     ),
@@ -353,7 +353,7 @@ def _bracket(c: Component, square) -> np.ndarray:
     return ((A_0 + COUNT / 2 - 0.5) * np.log(c.precision) - c.precision * (B_0 + 0.5 * square))[:, 0]
 
 
-_POWER = r"\Delta\Bigl\{\bigl(a_0 + \tfrac{n_k}{2} - \tfrac12\bigr)\ln\lambda - \lambda\Bigl[b_0 + \tfrac12"
+_POWER = r"\Delta\left\{\bigl(a_0 + \tfrac{n_k}{2} - \tfrac12\bigr)\ln\lambda - \lambda\Bigl[b_0 + \tfrac12"
 
 COMPONENT_UPDATE = Chain(
     name="COMPONENT_UPDATE",
@@ -367,22 +367,22 @@ COMPONENT_UPDATE = Chain(
     model=lambda mean, precision: Component(mean[:, None], precision[:, None]),
     left=r"\Delta\ln\tilde p(\mu,\lambda)",
     steps=(
-        Step(r"\Delta\Bigl\{\sum_n r_n \ln N(x_n;\,\mu, \lambda^{-1}) + \ln p(\mu,\lambda)\Bigr\}", "definition of p̃ for the group (μ, λ); averages over z are shares",
+        Step(r"\Delta\left\{\sum_n r_n \ln N(x_n;\,\mu, \lambda^{-1}) + \ln p(\mu,\lambda)\right\}", "definition of p̃ for the group (μ, λ); averages over z are shares",
              lambda c: c.change(lambda u: u.log_likelihood() + u.log_prior())),
-        Step(r"\Delta\Bigl\{\sum_n r_n\bigl[\tfrac12\ln\lambda - \tfrac{\lambda}{2}(x_n-\mu)^2\bigr] + \ln p(\mu,\lambda)\Bigr\}", "insert the Gaussian log density",
+        Step(r"\Delta\left\{\sum_n r_n\bigl[\tfrac12\ln\lambda - \tfrac{\lambda}{2}(x_n-\mu)^2\bigr] + \ln p(\mu,\lambda)\right\}", "insert the Gaussian log density",
              lambda c: c.change(lambda u: (SHARES * (0.5 * np.log(u.precision) - u.precision / 2 * (POINTS - u.mean) ** 2)).sum(axis=1) + u.log_prior())),
-        Step(r"\Delta\Bigl\{\tfrac{n_k}{2}\ln\lambda - \tfrac{\lambda}{2}\sum_n r_n(x_n-\mu)^2 + \ln p(\mu,\lambda)\Bigr\}", "linearity: the shares sum to n_k",
+        Step(r"\Delta\left\{\tfrac{n_k}{2}\ln\lambda - \tfrac{\lambda}{2}\sum_n r_n(x_n-\mu)^2 + \ln p(\mu,\lambda)\right\}", "linearity: the shares sum to n_k",
              lambda c: c.change(lambda u: (COUNT / 2 * np.log(u.precision))[:, 0]
              - u.precision[:, 0] / 2 * (SHARES * (POINTS - u.mean) ** 2).sum(axis=1) + u.log_prior())),
-        Step(_POWER + r"\sum_n r_n(x_n-\mu)^2 + \tfrac12\beta_0\mu^2\Bigr]\Bigr\}", "insert both prior densities, collect ln λ and λ",
+        Step(_POWER + r"\sum_n r_n(x_n-\mu)^2 + \tfrac12\beta_0\mu^2\Bigr]\right\}", "insert both prior densities, collect ln λ and λ",
              lambda c: c.change(lambda u: _bracket(u, (SHARES * (POINTS - u.mean) ** 2).sum(axis=1, keepdims=True) + BETA_0 * u.mean**2))),
-        Step(_POWER + r"S + \tfrac12 n_k(\bar x-\mu)^2 + \tfrac12\beta_0\mu^2\Bigr]\Bigr\}", "add and subtract x̄ in the square; the middle term sums to zero",
+        Step(_POWER + r"S + \tfrac12 n_k(\bar x-\mu)^2 + \tfrac12\beta_0\mu^2\Bigr]\right\}", "add and subtract x̄ in the square; the middle term sums to zero",
              lambda c: c.change(lambda u: _bracket(u, SPREAD + COUNT * (X_BAR - u.mean) ** 2 + BETA_0 * u.mean**2))),
-        Step(_POWER + r"S + \tfrac{\beta_0 n_k}{2(\beta_0+n_k)}\bar x^2 + \tfrac12(\beta_0+n_k)(\mu-m)^2\Bigr]\Bigr\}", "complete the square in μ: m = n_k x̄/(β₀ + n_k)",
+        Step(_POWER + r"S + \tfrac{\beta_0 n_k}{2(\beta_0+n_k)}\bar x^2 + \tfrac12(\beta_0+n_k)(\mu-m)^2\Bigr]\right\}", "complete the square in μ: m = n_k x̄/(β₀ + n_k)",
              lambda c: c.change(lambda u: _bracket(u, SPREAD + BETA_0 * COUNT / (BETA_0 + COUNT) * X_BAR**2 + (BETA_0 + COUNT) * (u.mean - M_N) ** 2))),
-        Step(r"\Delta\Bigl\{\bigl(a - \tfrac12\bigr)\ln\lambda - \lambda\Bigl[b + \tfrac12\beta(\mu-m)^2\Bigr]\Bigr\}", "name the numbers: a = a₀ + n_k/2, β = β₀ + n_k, and b the rest of the bracket",
+        Step(r"\Delta\left\{\bigl(a - \tfrac12\bigr)\ln\lambda - \lambda\Bigl[b + \tfrac12\beta(\mu-m)^2\Bigr]\right\}", "name the numbers: a = a₀ + n_k/2, β = β₀ + n_k, and b the rest of the bracket",
              lambda c: c.change(lambda u: ((A_N - 0.5) * np.log(u.precision) - u.precision * (B_N + 0.5 * BETA_N * (u.mean - M_N) ** 2))[:, 0])),
-        Step(r"\Delta\Bigl\{\ln\mathrm{Gamma}(\lambda;\,a, b) + \ln N\bigl(\mu;\,m, (\beta\lambda)^{-1}\bigr)\Bigr\}", "insert both densities, backwards",
+        Step(r"\Delta\left\{\ln\mathrm{Gamma}(\lambda;\,a, b) + \ln N\bigl(\mu;\,m, (\beta\lambda)^{-1}\bigr)\right\}", "insert both densities, backwards",
              lambda c: c.change(lambda u: u.log_prior(A_N, B_N, BETA_N, M_N))),
     ),
 )  # fmt: skip

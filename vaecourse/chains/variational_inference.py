@@ -240,12 +240,12 @@ PATHWISE_GRADIENT = Chain(
     **_GRADIENT,
     steps=(
         Step(_SLOPE + r"\int q(z)\,f(z)\,dz", "definition of the average", lambda i: i.derivative(_average_by_strips)),
-        Step(_SLOPE + r"\int N(e;\,0, 1)\,f\bigl(m + e^{s/2}\,e\bigr)\,de", "change of variable: z = m + exp(s/2)·e",
+        Step(_SLOPE + r"\int N(e;\,0, 1)\,f\bigl(m + \exp(s/2)\,e\bigr)\,de", "change of variable: z = m + exp(s/2)·e",
              lambda i: i.derivative(lambda moved: moved.average(moved.log_joint))),
-        Step(r"\int N(e;\,0, 1)\,\frac{\partial}{\partial m} f\bigl(m + e^{s/2}\,e\bigr)\,de", "swap ∂ and ∫: the noise does not depend on m",
+        Step(r"\int N(e;\,0, 1)\,\frac{\partial}{\partial m} f\bigl(m + \exp(s/2)\,e\bigr)\,de", "swap ∂ and ∫: the noise does not depend on m",
              lambda i: (i._replace(m=i.m + 1e-30j).grid_values().imag / 1e-30) @ _WEIGHTS),
-        Step(r"\int N(e;\,0, 1)\,f'\bigl(m + e^{s/2}\,e\bigr)\,de", "chain rule: ∂z/∂m = 1", lambda i: i.slope(i.grid()) @ _WEIGHTS),
-        Step(r"E_e\bigl[f'(m + e^{s/2}\,e)\bigr]", "definition of the average", lambda i: i.average(i.slope)),
+        Step(r"\int N(e;\,0, 1)\,f'\bigl(m + \exp(s/2)\,e\bigr)\,de", "chain rule: ∂z/∂m = 1", lambda i: i.slope(i.grid()) @ _WEIGHTS),
+        Step(r"E_e\bigl[f'(m + \exp(s/2)\,e)\bigr]", "definition of the average", lambda i: i.average(i.slope)),
     ),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ def _drag_q() -> Truth:
     return Truth(
         2 if moved.tolist() == [False, True, True] else 1 if moved.tolist() == [False, True, False] else 0,
         f"For {len(seen)} different q the ELBO lay between {minus(f'{low[1]:.2f}')} and "
-        f"{minus(f'{high[1]:.2f}')} nats, and KL between {low[2]:.2f} and {high[2]:.2f}, while log p(x), their "
+        f"{minus(f'{high[1]:.2f}')} nats, and KL between {low[2]:.2f} and {high[2]:.2f}, while ln p(x), their "
         f"sum, {total}{minus(f'{high[0]:.4f}')}. What one of them gains, the other one loses.",
     )
 
@@ -37,7 +37,7 @@ def _no_entropy() -> Truth:
     at = minus(", ".join(f"{np.interp(v, s, without):.2f}" for v in (2.0, 0.0, -4.0, -14.0)))
     return Truth(
         2 if chosen < best / 100 else 0 if chosen > best * 2 else 1,
-        f"For s = 2, 0, −4, −14 the average alone is {at}: best of all is the smallest sd that was tried, "
+        f"For the line, and s = 2, 0, −4, −14, the average alone is {at}: best of all is the smallest sd that was tried, "
         f"{chosen:.2g}, while with −ln q it is {best:.2f}. Every draw wants to lie where p(x, z) is largest, "
         "and nothing else holds q open.",
     )
@@ -68,9 +68,9 @@ PREDICTIONS = (
         "The model and the data are fixed: p(x, z), and one x. You may only move q(z). Which of these "
         "numbers can you change?",
         (
-            "All three: log p(x), the ELBO, and KL(q‖p(z|x))",
+            "All three: ln p(x), the ELBO, and KL(q‖p(z|x))",
             "The ELBO, and nothing else",
-            "The ELBO and KL(q‖p(z|x)), but never log p(x)",
+            "The ELBO and KL(q‖p(z|x)), but never ln p(x)",
         ),
         _drag_q,
     ),
