@@ -221,6 +221,18 @@ def test_points_all_in_one_place_give_no_direction_and_the_larger_class():
     assert separator.weights == pytest.approx([0, 0], abs=1e-12) and separator.offset == pytest.approx(1)
 
 
+@pytest.mark.parametrize("gap", [1e-2, 1e-4, 1e-6])
+def test_a_narrow_gap_is_parted_to_eight_digits(gap):
+    found = fr.svm_constraint_form([-1.0, 0.0, gap, 1.0], [-1, -1, 1, 1])
+    assert found.weights == pytest.approx([2 / gap], rel=1e-8) and found.offset == pytest.approx(-1, abs=1e-8)
+
+
+@pytest.mark.parametrize(("gap", "message"), [(1e-8, "too narrow"), (1e-12, "No plane parts these labels")])
+def test_a_gap_too_narrow_for_the_digits_is_told(gap, message):
+    with pytest.raises(ValueError, match=message):
+        fr.svm_constraint_form([-1.0, 0.0, gap, 1.0], [-1, -1, 1, 1])
+
+
 def test_repeated_points_share_their_price():
     x, labels = classes(8, apart=1, n=30, d=2)
     twice = fr.svm_constraint_form(np.vstack([x, x]), np.append(labels, labels), 0.5)

@@ -59,10 +59,12 @@ def _dual(z: np.ndarray, y: np.ndarray, c: float) -> np.ndarray:
         t = min(1.0, 0.995 * _free(room, price, d_room, d_price))
         room, price, b = room + t * d_room, price + t * d_price, b + t * d_b
     if best > 1e-8:
-        raise ValueError(
-            f"c is too large for labels that overlap: in data scaled to size 1 it is {c:.1g}, and the plane cannot be "
-            "found to eight digits; give a smaller c."
+        reason = (
+            "The gap between the labels is too narrow"
+            if np.isinf(c)
+            else "c is too large for labels that overlap"
         )
+        raise ValueError(f"{reason}: the plane cannot be found to eight digits; give a smaller c.")
     return answer
 
 
@@ -105,5 +107,6 @@ def _refuse_inseparable(x: np.ndarray, y: np.ndarray) -> None:
     found = linprog(np.r_[np.zeros(d + 1), -1.0], rows, np.zeros(n), bounds=bounds)
     if not found.success or found.x[-1] <= 1e-9:
         raise ValueError(
-            "No plane parts these labels without an error, so c = inf has no solution; give a finite c, which allows errors at a price."
+            "No plane parts these labels without an error, or only by a billionth of the size of x, so c = inf has no solution; "
+            "give a finite c, which allows errors at a price."
         )
