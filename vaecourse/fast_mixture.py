@@ -111,14 +111,14 @@ class Features:
         None where the sum would keep too few digits, or `worst` times as few.
         """
         # Σ |coefficient| · max |feature|. Written so that NaN fails.
-        reach = (np.abs(rows) @ self.largest).max()
+        reach = float((np.abs(rows) @ self.largest).max())
         if not reach * worst <= CANCELLATION:
             return None
         # the highest peak is taken off, so that no exponential is above 1
-        shift = peaks.max()
-        lowest = peaks.min() - shift - reach
+        heights = peaks.tolist()
+        shift = max(heights)
         rows[:, 0] += peaks - shift
-        return Coefficients(rows, float(shift), float(lowest))
+        return Coefficients(rows, shift, min(heights) - shift - reach)
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it fails the test below
     def sweep(self, coefficients: Coefficients) -> Sweep | None:

@@ -136,7 +136,7 @@ class FastSweeps:
         expected = digamma(h).sum(axis=0) + d * LOG_2 - log_determinants
         # log ρ at the mean: E[log π] + ½ (E[log|Λ|] − d log 2π − d/β)   (10.46, 10.64)
         peaks = log_weights + 0.5 * (expected - d * LOG_2PI - d / beta)
-        coefficients = self.form.coefficients(peaks, rows, max(1.0, float((beta / nu).max())))
+        coefficients = self.form.coefficients(peaks, rows, max(1.0, *(beta / nu).tolist()))
         if coefficients is None:
             return None
         # the KL divergences, term by term as in `mixture_posterior.divergences`; tr(A₀ ν G) is
