@@ -16,9 +16,9 @@ from scipy.special import digamma, gammaln
 
 from vaecourse.fast_mixture import LARGEST_FEATURE_DIMENSION, NO_SHARE, Coefficients, Features
 from vaecourse.mixture_model import LOG_2PI
-from vaecourse.mixture_posterior import MixturePosterior, MixturePrior, halves, prior_constants
+from vaecourse.mixture_posterior import MixturePosterior, MixturePrior, divergences, halves, prior_constants
 
-LOG_2 = np.log(2)
+LOG_2, LOG_PI = np.log(2), np.log(np.pi)
 
 
 class State(NamedTuple):
@@ -43,7 +43,8 @@ class FastSweeps:
     def __init__(self, x: np.ndarray, k: int, prior: MixturePrior):
         d = x.shape[1]
         self.form, self.prior = Features(x, None, prior.diagonal, 0.0), prior
-        self.log_c0, self.log_b0 = prior_constants(prior, k)
+        log_c0, log_b0 = prior_constants(prior, k)
+        self.d, self.constant = d, log_c0 + k * (log_b0 + 0.5 * d * np.log(prior.mean_precision))
         # where z_a z_b stands among the features
         if prior.diagonal:
             a = np.arange(d)
@@ -61,10 +62,13 @@ class FastSweeps:
 
     def enter(self, start) -> State | None:
         """The state of a `MixturePosterior`, or after an M-step from responsibilities of shape (n, k)."""
-        if isinstance(start, MixturePosterior):
-            alpha, beta, means, nu, inverse_scales = start
-            return self._state(alpha, beta, nu, self._gathered(beta, means, inverse_scales))
-        return self._update(self.form.moments(start.T))
+        if not isinstance(start, MixturePosterior):
+            return self._update(self.form.moments(start.T))
+        alpha, beta, means, nu, inverse_scales = start
+        cost = divergences(start, self.prior)
+        return self._state(
+            alpha, beta, nu, self._gathered(beta, means, inverse_scales), cost.weights + cost.components.sum()
+        )
 
     def sweep(self, state: State) -> tuple[float, State] | None:
         """The ELBO (nats) of this state, and the state after an E-step and an M-step."""
@@ -104,19 +108,22 @@ class FastSweeps:
             alpha0 + totals, beta0 + totals, nu0 + totals, self.anchor + moments[:, self.places]
         )
 
-    @np.errstate(
-        over="ignore", invalid="ignore", divide="ignore"
-    )  # what comes of it fails the test of `coefficients`
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # `coefficients` refuses what comes of it
     def _state(
-        self, alpha: np.ndarray, beta: np.ndarray, nu: np.ndarray, gathered: np.ndarray
+        self,
+        alpha: np.ndarray,
+        beta: np.ndarray,
+        nu: np.ndarray,
+        gathered: np.ndarray,
+        divergence: float | None = None,
     ) -> State | None:
-        alpha0, beta0, m0, nu0, _ = self.prior
-        k, d = len(alpha), len(m0)
+        """The state of a belief; without its divergence it comes from an M-step: α − α₀ = β − β₀ = ν − ν₀ = N."""
         try:
             L = np.linalg.cholesky(gathered)
             whiten = np.linalg.inv(L)
         except np.linalg.LinAlgError:
             return None
+        k, d = len(alpha), self.d
         # ν G, of which (x − m)ᵀ E[Λ] (x − m) = ν zᵀ G z is made; and log|W⁻¹|
         if self.prior.diagonal:
             last = whiten[:, :, 1]
@@ -130,22 +137,22 @@ class FastSweeps:
             G = nu[:, None, None] * (whiten.transpose(0, 2, 1) @ whiten)
             rows = G.reshape(k, -1)[:, self.upper] * self.factors
             log_determinants = 2 * np.log(np.einsum("kaa->ka", L)[:, 1:]).sum(axis=1)
-        # E[log π] = ψ(α) − ψ(Σ α)   (10.66);  E[log|Λ|] = Σ_i ψ((ν + 1 − i)/2) + d log 2 − log|W⁻¹|   (10.65)
+        # log ρ at the mean: E[log π] + ½ (E[log|Λ|] − d log 2π − d/β)   (10.46, 10.64), where
+        # E[log π] = ψ(α) − ψ(Σ α) and E[log|Λ|] = Σ_i ψ((ν + 1 − i)/2) + d log 2 − log|W⁻¹|   (10.65, 10.66)
         total, h = alpha.sum(), halves(nu, d, self.prior.diagonal)
-        log_weights = digamma(alpha) - digamma(total)
-        expected = digamma(h).sum(axis=0) + d * LOG_2 - log_determinants
-        # log ρ at the mean: E[log π] + ½ (E[log|Λ|] − d log 2π − d/β)   (10.46, 10.64)
-        peaks = log_weights + 0.5 * (expected - d * LOG_2PI - d / beta)
+        peaks = digamma(alpha) + 0.5 * (digamma(h).sum(axis=0) - log_determinants - d / beta)
+        peaks -= digamma(total) + 0.5 * d * LOG_PI
+        # β/ν beyond 1 makes A₀ larger beside W⁻¹ than the guard knows
         coefficients = self.form.coefficients(peaks, rows, max(1.0, *(beta / nu).tolist()))
         if coefficients is None:
             return None
-        # the KL divergences, term by term as in `mixture_posterior.divergences`; tr(A₀ ν G) is
-        # tr(W₀⁻¹ E[Λ]) + β₀ (m − m₀)ᵀ E[Λ] (m − m₀)
-        ratio = beta0 / beta
-        components = d * (ratio - 1 - np.log(ratio)) + G.reshape(k, -1) @ self.anchor.ravel() - nu * d
-        components += nu * (log_determinants - d * LOG_2) + (nu - nu0) * expected
-        divergence = (
-            gammaln(total) - gammaln(alpha).sum() - self.log_c0 + (alpha - alpha0) @ log_weights
-            + 0.5 * components.sum() - gammaln(h).sum() - k * self.log_b0
-        )  # fmt: skip
+        if divergence is None:
+            # the KLs of `mixture_posterior.divergences`, summed. With N for all three differences, the terms in E[log π]
+            # and E[log|Λ|] are N · peaks, and those in β₀/β cancel; tr(A₀ ν G) is tr(W₀⁻¹ E[Λ]) and
+            # β₀ (m − m₀)ᵀ E[Λ] (m − m₀) together
+            totals = alpha - self.prior.concentration
+            twice = nu @ (log_determinants - d * (1 + LOG_2)) + (G.reshape(k, -1) @ self.anchor.ravel()).sum()
+            twice += d * (np.log(beta).sum() + totals.sum() * LOG_2PI)
+            divergence = totals @ peaks + 0.5 * twice - gammaln(alpha).sum() - gammaln(h).sum()
+            divergence += gammaln(total) - self.constant
         return State(alpha, beta, nu, L, coefficients, float(divergence))
