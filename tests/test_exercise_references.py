@@ -169,17 +169,17 @@ def test_the_expected_log_weights_are_averages_over_dirichlet_draws():
 
 
 def test_the_two_unknowns_of_a_gaussian_are_at_the_top_of_the_bound():
-    """No other q(μ), and no other q(τ), has a larger ELBO: integrated on a grid, not by the updates."""
-    data, mu0, lambda0, a0, b0 = np.array([1.0, 2.0, 4.0, 5.0]), 0.0, 1.0, 1.5, 2.0
-    m, precision, a, b = reference("05/coordinate_ascent")(data, mu0, lambda0, a0, b0)
+    """No other q(μ), and no other q(λ), has a larger ELBO: integrated on a grid, not by the updates."""
+    data, mu0, beta0, a0, b0 = np.array([1.0, 2.0, 4.0, 5.0]), 0.0, 1.0, 1.5, 2.0
+    m, precision, a, b = reference("05/coordinate_ascent")(data, mu0, beta0, a0, b0)
 
     def bound(m, log_precision, log_a, log_b):
         sd, a, b = np.exp(-log_precision / 2), np.exp(log_a), np.exp(log_b)
         mu = m + sd * np.linspace(-8, 8, 401)
         tau = stats.gamma(a, scale=1 / b).ppf((np.arange(4000) + 0.5) / 4000)
         weights = stats.norm(m, sd).pdf(mu) * (mu[1] - mu[0])
-        squares = weights @ (((data - mu[:, None]) ** 2).sum(axis=1) + lambda0 * (mu - mu0) ** 2)
-        # E[log p(data, μ, τ)]: constants of the data and of the priors left out
+        squares = weights @ (((data - mu[:, None]) ** 2).sum(axis=1) + beta0 * (mu - mu0) ** 2)
+        # E[log p(data, μ, λ)]: constants of the data and of the priors left out
         joint = ((a0 - 1 + (len(data) + 1) / 2) * np.log(tau) - (b0 + squares / 2) * tau).mean()
         return joint + stats.norm(m, sd).entropy() + stats.gamma(a, scale=1 / b).entropy()
 

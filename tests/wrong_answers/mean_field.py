@@ -35,26 +35,26 @@ def kl(m, v, mean, covariance, halves=0.5, d=1.0, logs=1.0, log_determinant=None
     return halves * (distances - d * len(m) + logs * (log_determinant - np.log(v).sum()))
 
 
-def climb(data, mu0, lambda0, a0, b0, sweeps=200, spread=1.0, extra=0.5, precision=lambda t: t):
+def climb(data, mu0, beta0, a0, b0, sweeps=200, spread=1.0, extra=0.5, precision=lambda t: t):
     """Coordinate ascent; `spread` is how much of the variance of the mean enters b, `extra` what the mean adds to a."""
     n = len(data)
-    m = (lambda0 * mu0 + data.sum()) / (lambda0 + n)
+    m = (beta0 * mu0 + data.sum()) / (beta0 + n)
     a, b = a0 + n / 2 + extra, b0
     for sweep in range(sweeps):
         expected = a0 / b0 if sweep == 0 else a / b
-        lam = (lambda0 + n) * precision(expected)
-        b = b0 + 0.5 * (((data - m) ** 2).sum() + lambda0 * (m - mu0) ** 2 + spread * (lambda0 + n) / lam)
+        lam = (beta0 + n) * precision(expected)
+        b = b0 + 0.5 * (((data - m) ** 2).sum() + beta0 * (m - mu0) ** 2 + spread * (beta0 + n) / lam)
     return m, lam, a, b
 
 
-def squares_first(data, mu0, lambda0, a0, b0):
+def squares_first(data, mu0, beta0, a0, b0):
     """The sum of squares without a centre: exact on paper, and without digits far from 0."""
     n = len(data)
-    m = (lambda0 * mu0 + data.sum()) / (lambda0 + n)
+    m = (beta0 * mu0 + data.sum()) / (beta0 + n)
     a = a0 + (n + 1) / 2
-    squares = (data**2).sum() + lambda0 * mu0**2 - (lambda0 + n) * m**2
+    squares = (data**2).sum() + beta0 * mu0**2 - (beta0 + n) * m**2
     b = (b0 + squares / 2) / (1 - 1 / (2 * a))
-    return m, (lambda0 + n) * a / b, a, b
+    return m, (beta0 + n) * a / b, a, b
 
 
 WRONG = {
@@ -114,7 +114,7 @@ WRONG = {
         "agrees with the closed form": lambda *given: kl(*given, halves=1.0),
     },
     "05/coordinate_ascent": {
-        "the prior counts like lambda0 points at mu0": lambda data, mu0, *prior: (
+        "the prior counts like beta0 points at mu0": lambda data, mu0, *prior: (
             data.mean(),
             *climb(data, mu0, *prior)[1:],
         ),
@@ -123,10 +123,10 @@ WRONG = {
         "numbers ten times as large, a precision a hundred times smaller": lambda *given: climb(
             *given, precision=np.sqrt
         ),
-        "without data the beliefs about the mean and about τ stay": lambda data, *prior: (
+        "without data the beliefs about the mean and about λ stay": lambda data, *prior: (
             climb(data, *prior) if len(data) else [data.sum() / len(data)] * 4
         ),
-        "points that lie 100 million further right have the same λ and b": squares_first,
+        "points that lie 100 million further right have the same h and b": squares_first,
         "agrees with the fixed point": lambda *given: climb(*given, spread=0.0),
     },
 }

@@ -268,6 +268,9 @@ COUNT = SHARES.sum()
 OTHER = len(POINTS) - COUNT
 
 
+CENTRES = (-1.0, 1.0)
+
+
 class Weight(NamedTuple):
     """The prior's α₀ and the weight w_1 at which the lines are read; each of shape (n,)."""
 
@@ -278,8 +281,21 @@ class Weight(NamedTuple):
         """The Dirichlet of two weights is a Beta."""
         return (a - 1) * np.log(self.w) + (b - 1) * np.log1p(-self.w) - betaln(a, b)
 
+    def log_prior(self) -> np.ndarray:
+        return self.log_beta(self.alpha, self.alpha)
+
+    def log_joint(self, k: int, n: int) -> np.ndarray:
+        """ln p(x_n, z_n = k | w); here the components have means −1 and 1 and variance 1"""
+        return _log_normal(POINTS[n], CENTRES[k], 1.0) + (np.log1p(-self.w) if k else np.log(self.w))
+
     def against_half(self, function) -> np.ndarray:
         return function(self) - function(self._replace(w=np.full_like(self.w, 0.5)))
+
+
+# E_z[ln p(X|z)]
+_OF_POINTS = SHARES @ _log_normal(POINTS, CENTRES[0], 1.0) + (1 - SHARES) @ _log_normal(
+    POINTS, CENTRES[1], 1.0
+)
 
 
 def _powers(v: Weight) -> np.ndarray:
@@ -298,14 +314,18 @@ DIRICHLET_UPDATE = Chain(
     model=Weight,
     left=r"\ln\tilde p(w) - \ln\tilde p(\tfrac12)",
     steps=(
-        Step(r"E_z\bigl[\ln p(X,z,w)\bigr] - E_z\bigl[\ln p(X,z,\tfrac12)\bigr]", "definition of p̃ for the group w; its constant cancels",
-             lambda v: v.against_half(lambda u: sum(r * np.log(u.w) + (1 - r) * np.log1p(-u.w) for r in SHARES) + u.log_beta(u.alpha, u.alpha))),
-        Step(r"\Delta\left\{\sum_n E_z\bigl[\ln w_{z_n}\bigr] + \ln p(w)\right\}", "product rule; p(X|z) has no w. Δ is short for “at w minus at ½”",
-             lambda v: v.against_half(lambda u: (SHARES[:, None] * np.log(u.w) + (1 - SHARES[:, None]) * np.log1p(-u.w)).sum(axis=0) + u.log_beta(u.alpha, u.alpha))),
+        Step(r"\Delta\,E_z\bigl[\ln p(X,z,w)\bigr]", "definition of p̃ for the group w; Δ is short for “at w minus at ½”, so its constant cancels",
+             lambda v: v.against_half(lambda u: sum(r * u.log_joint(0, n) + (1 - r) * u.log_joint(1, n) for n, r in enumerate(SHARES)) + u.log_prior())),
+        Step(r"\Delta\,E_z\bigl[\ln p(X|z) + \ln p(z|w) + \ln p(w)\bigr]", "product rule, log of a product",
+             lambda v: v.against_half(lambda u: _OF_POINTS + sum(r * np.log(u.w) + (1 - r) * np.log1p(-u.w) for r in SHARES) + u.log_prior())),
+        Step(r"\Delta\left\{E_z\bigl[\ln p(z|w)\bigr] + \ln p(w)\right\}", "linearity; p(X|z) has no w: it cancels",
+             lambda v: v.against_half(lambda u: sum(r * np.log(u.w) + (1 - r) * np.log1p(-u.w) for r in SHARES) + u.log_prior())),
+        Step(r"\Delta\left\{\sum_n E_z\bigl[\ln w_{z_n}\bigr] + \ln p(w)\right\}", "independent labels: log of a product; p(zₙ|w) is the weight of that label",
+             lambda v: v.against_half(lambda u: (SHARES[:, None] * np.log(u.w) + (1 - SHARES[:, None]) * np.log1p(-u.w)).sum(axis=0) + u.log_prior())),
         Step(r"\Delta\left\{\sum_n \sum_k r_{nk}\ln w_k + \ln p(w)\right\}", "definition of the average over z: its probabilities are the shares",
-             lambda v: v.against_half(lambda u: SHARES.sum() * np.log(u.w) + (1 - SHARES).sum() * np.log1p(-u.w) + u.log_beta(u.alpha, u.alpha))),
+             lambda v: v.against_half(lambda u: SHARES.sum() * np.log(u.w) + (1 - SHARES).sum() * np.log1p(-u.w) + u.log_prior())),
         Step(r"\Delta\left\{\sum_k n_k\ln w_k + \ln p(w)\right\}", "collect terms: the shares of each component sum to n_k",
-             lambda v: v.against_half(lambda u: COUNT * np.log(u.w) + OTHER * np.log1p(-u.w) + u.log_beta(u.alpha, u.alpha))),
+             lambda v: v.against_half(lambda u: COUNT * np.log(u.w) + OTHER * np.log1p(-u.w) + u.log_prior())),
         Step(r"\Delta\left\{\sum_k n_k\ln w_k + \sum_k (\alpha_0 - 1)\ln w_k\right\}", "insert the Dirichlet density; its constant cancels",
              lambda v: v.against_half(lambda u: COUNT * np.log(u.w) + OTHER * np.log1p(-u.w) + (u.alpha - 1) * (np.log(u.w) + np.log1p(-u.w)))),
         Step(r"\Delta\left\{\sum_k (\alpha_0 + n_k - 1)\ln w_k\right\}", "collect terms", lambda v: v.against_half(_powers)),
@@ -348,6 +368,10 @@ A_N = A_0 + COUNT / 2
 B_N = B_0 + SPREAD / 2 + BETA_0 * COUNT * X_BAR**2 / (2 * BETA_N)
 
 
+# what the other component and the labels add to E_z[ln p(X, z, μ, λ)]: no μ, no λ
+_OF_OTHERS = (1 - SHARES) @ _log_normal(POINTS, 1.0, 1.0) + len(POINTS) * np.log(0.5)
+
+
 def _bracket(c: Component, square) -> np.ndarray:
     """(a₀ + n_k/2 − ½) ln λ − λ (b₀ + ½ square), shape (n,)"""
     return ((A_0 + COUNT / 2 - 0.5) * np.log(c.precision) - c.precision * (B_0 + 0.5 * square))[:, 0]
@@ -367,7 +391,11 @@ COMPONENT_UPDATE = Chain(
     model=lambda mean, precision: Component(mean[:, None], precision[:, None]),
     left=r"\Delta\ln\tilde p(\mu,\lambda)",
     steps=(
-        Step(r"\Delta\left\{\sum_n r_n \ln N(x_n;\,\mu, \lambda^{-1}) + \ln p(\mu,\lambda)\right\}", "definition of p̃ for the group (μ, λ); averages over z are shares",
+        Step(r"\Delta\,E_z\bigl[\ln p(X,z,\mu,\lambda)\bigr]", "definition of p̃ for the group (μ, λ)",
+             lambda c: c.change(lambda u: u.log_likelihood() + _OF_OTHERS + u.log_prior())),
+        Step(r"\Delta\left\{E_z\bigl[\ln p(X|z,\mu,\lambda)\bigr] + \ln p(\mu,\lambda)\right\}", "product rule, linearity; what has no μ, λ cancels",
+             lambda c: c.change(lambda u: sum(r * _log_normal(x, u.mean, 1 / u.precision)[:, 0] for r, x in zip(SHARES, POINTS, strict=True)) + u.log_prior())),
+        Step(r"\Delta\left\{\sum_n r_n \ln N(x_n;\,\mu, \lambda^{-1}) + \ln p(\mu,\lambda)\right\}", "definition of the average over z: a point belongs to this component with probability rₙ",
              lambda c: c.change(lambda u: u.log_likelihood() + u.log_prior())),
         Step(r"\Delta\left\{\sum_n r_n\bigl[\tfrac12\ln\lambda - \tfrac{\lambda}{2}(x_n-\mu)^2\bigr] + \ln p(\mu,\lambda)\right\}", "insert the Gaussian log density",
              lambda c: c.change(lambda u: (SHARES * (0.5 * np.log(u.precision) - u.precision / 2 * (POINTS - u.mean) ** 2)).sum(axis=1) + u.log_prior())),

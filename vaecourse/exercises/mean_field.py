@@ -413,21 +413,21 @@ KL_FACTORIZED = Exercise(
 # Stretch: a Gaussian whose mean and precision are both unknown
 
 
-def coordinate_ascent(data, mu0, lambda0, a0, b0):
+def coordinate_ascent(data, mu0, beta0, a0, b0):
     x = np.asarray(data, dtype=float)
     n = len(x)
     middle = x.mean() if n else mu0
-    # q(μ) = N(m, 1/λ) with m = (λ₀ μ₀ + n x̄)/(λ₀ + n);  q(τ) = Gamma(a, b) with a = a₀ + (n + 1)/2   (Bishop, 10.26–10.30)
-    m = mu0 + n * (middle - mu0) / (lambda0 + n)
+    # q(μ) = N(m, 1/h) with m = (β₀ μ₀ + n x̄)/(β₀ + n);  q(λ) = Gamma(a, b) with a = a₀ + (n + 1)/2   (Bishop, 10.26–10.30)
+    m = mu0 + n * (middle - mu0) / (beta0 + n)
     a = a0 + (n + 1) / 2
-    squares = ((x - m) ** 2).sum() + lambda0 * (m - mu0) ** 2
+    squares = ((x - m) ** 2).sum() + beta0 * (m - mu0) ** 2
     b = b0 + squares / 2
     while True:
-        precision = (lambda0 + n) * a / b
-        # b = b₀ + ½ E[Σ (x_n − μ)² + λ₀ (μ − μ₀)²], where the variance 1/λ of μ adds (λ₀ + n)/λ
-        new = b0 + (squares + (lambda0 + n) / precision) / 2
+        precision = (beta0 + n) * a / b
+        # b = b₀ + ½ E[Σ (x_n − μ)² + β₀ (μ − μ₀)²], where the variance 1/h of μ adds (β₀ + n)/h
+        new = b0 + (squares + (beta0 + n) / precision) / 2
         if abs(new - b) <= 1e-15 * b:
-            return float(m), float((lambda0 + n) * a / new), float(a), float(new)
+            return float(m), float((beta0 + n) * a / new), float(a), float(new)
         b = new
 
 
@@ -442,8 +442,8 @@ def _nothing_seen(rng):
 
 
 def _ten_times_as_far(rng):
-    data, mu0, lambda0, a0, b0 = _sample(rng)
-    return (data, mu0, lambda0, a0, b0), ([10 * v for v in data], 10 * mu0, lambda0, a0, 100 * b0)
+    data, mu0, beta0, a0, b0 = _sample(rng)
+    return (data, mu0, beta0, a0, b0), ([10 * v for v in data], 10 * mu0, beta0, a0, 100 * b0)
 
 
 def _far_to_the_right(rng):
@@ -453,12 +453,12 @@ def _far_to_the_right(rng):
 
 def _one_more_turn(case, outputs):
     """The same after one more update of each factor."""
-    (data, mu0, lambda0, _, b0), (m, precision, a, b) = case[0], outputs[0]
+    (data, mu0, beta0, _, b0), (m, precision, a, b) = case[0], outputs[0]
     if not finite(outputs) or min(precision, a, b) <= 0:
         return False
     x = np.array(data)
-    squares = ((x - m) ** 2).sum() + len(x) / precision + lambda0 * ((m - mu0) ** 2 + 1 / precision)
-    return close([precision, b], [(lambda0 + len(x)) * a / b, b0 + squares / 2], rel=1e-6)
+    squares = ((x - m) ** 2).sum() + len(x) / precision + beta0 * ((m - mu0) ** 2 + 1 / precision)
+    return close([precision, b], [(beta0 + len(x)) * a / b, b0 + squares / 2], rel=1e-6)
 
 
 _FOUR = ([1.0, 2.0, 4.0, 5.0], 0.0, 1.0, 1.0, 1.0)
@@ -467,12 +467,12 @@ COORDINATE_ASCENT = Exercise(
     name="05/coordinate_ascent",
     title="Two unknowns, one at a time",
     statement=(
-        "The numbers data come from a Gaussian with unknown mean μ and unknown precision τ (one over the "
-        "variance). Beforehand, τ has the density Gamma(a0, b0), whose mean is a0/b0, and given τ, μ is "
-        "Gaussian with mean mu0 and precision lambda0·τ. Let q(μ) be the Gaussian with mean m and precision "
-        "λ, and q(τ) be Gamma(a, b). Update the two in turn until neither changes any more, and write "
-        "coordinate_ascent(data, mu0, lambda0, a0, b0) that returns four numbers: m, λ, a, b. The factor "
-        "q(μ) comes from E[τ] = a/b, and q(τ) from E[(x − μ)²] = (x − m)² + 1/λ."
+        "The numbers data come from a Gaussian with unknown mean μ and unknown precision λ (one over the "
+        "variance). Beforehand, λ has the density Gamma(a0, b0), whose mean is a0/b0, and given λ, μ is "
+        "Gaussian with mean mu0 and precision beta0·λ. Let q(μ) be the Gaussian with mean m and precision "
+        "h, and q(λ) be Gamma(a, b). Update the two in turn until neither changes any more, and write "
+        "coordinate_ascent(data, mu0, beta0, a0, b0) that returns four numbers: m, h, a, b. The factor "
+        "q(μ) comes from E[λ] = a/b, and q(λ) from E[(x − μ)²] = (x − m)² + 1/h."
     ),
     reference=coordinate_ascent,
     returns=FOUR_NUMBERS,
@@ -480,8 +480,8 @@ COORDINATE_ASCENT = Exercise(
     stretch=True,
     properties=(
         Property(
-            "the prior counts like lambda0 points at mu0",
-            "m is the mean of all points, those of the prior among them. It does not depend on τ, which "
+            "the prior counts like beta0 points at mu0",
+            "m is the mean of all points, those of the prior among them. It does not depend on λ, which "
             "multiplies both sides alike.",
             drawn(3, _sample, _FOUR),
             lambda case, outputs: close(
@@ -492,14 +492,14 @@ COORDINATE_ASCENT = Exercise(
         ),
         Property(
             "each point adds ½ to a, and so does μ",
-            "Write down log p(data, μ, τ) and collect the multiples of log τ: n halves from the data, one "
-            "more from the density of μ given τ.",
+            "Write down log p(data, μ, λ) and collect the multiples of log λ: n halves from the data, one "
+            "more from the density of μ given λ.",
             drawn(3, _sample, _FOUR),
             lambda case, outputs: close(outputs[0][2], case[0][3] + (len(case[0][0]) + 1) / 2),
         ),
         Property(
             "numbers ten times as large, a precision a hundred times smaller",
-            "λ is a precision, one over a variance: λ = (lambda0 + n)·E[τ]. No square root is taken "
+            "h is a precision, one over a variance: h = (beta0 + n)·E[λ]. No square root is taken "
             "anywhere.",
             related(3, _ten_times_as_far),
             lambda case, outputs: close(
@@ -508,13 +508,13 @@ COORDINATE_ASCENT = Exercise(
         ),
         Property(
             "one more turn changes nothing",
-            "λ needs a/b, and b needs λ: a single turn is not enough. And μ is not known exactly: its own "
-            "variance 1/λ belongs to every squared distance, the one from mu0 included.",
+            "h needs a/b, and b needs h: a single turn is not enough. And μ is not known exactly: its own "
+            "variance 1/h belongs to every squared distance, the one from mu0 included.",
             drawn(5, _sample, _FOUR),
             _one_more_turn,
         ),
         Property(
-            "without data the beliefs about the mean and about τ stay",
+            "without data the beliefs about the mean and about λ stay",
             "No point, no mean of the points: 0/0 is nan. m stays mu0, and a/b stays a0/b0, though a and b "
             "do not.",
             drawn(2, _nothing_seen, ([], 1.0, 2.0, 3.0, 4.0)),
@@ -525,7 +525,7 @@ COORDINATE_ASCENT = Exercise(
             ),
         ),
         Property(
-            "points that lie 100 million further right have the same λ and b",
+            "points that lie 100 million further right have the same h and b",
             "The sum of the squares minus the square of the sum loses its digits there. Subtract m first, "
             "square afterwards.",
             related(3, _far_to_the_right),
@@ -533,7 +533,7 @@ COORDINATE_ASCENT = Exercise(
         ),
         Property(
             "agrees with the fixed point",
-            "Two updates, one inside the other: λ from a/b, b from the expected squares. Start anywhere, "
+            "Two updates, one inside the other: h from a/b, b from the expected squares. Start anywhere, "
             "and take a few dozen turns.",
             drawn(6, _sample, _FOUR),
             agrees(coordinate_ascent, rel=1e-6, abs_=1e-9),
