@@ -11,7 +11,7 @@ const WORDS = {
 };
 const TALL = 350, FLAT = 250; // the pictures beside each other, and one above the other
 const PAD = { left: 44, right: 10, top: 26, bottom: 34 };
-const REACH_Z = 4, FARTHEST_M = 3.5, WIDEST_SD = Math.E; // the axis of z; how far the hand may take q
+const REACH_Z = 4, WIDEST_SD = Math.E; // the axis of z, which the hand may take all of; how wide it may make q
 const LEVELS = [-10, 0]; // nats: floor and ceiling of the bar
 const BAR = { left: 54, width: 102, arrow: 184, path: 218 }; // CSS pixels across the picture of the bar
 const APART = 31; // the two handles never lie on each other
@@ -103,7 +103,7 @@ function render({ model, el }) {
   // What moves q and x
   function setQ(m, s) {
     pause();
-    q = { m: hold(m, -FARTHEST_M, FARTHEST_M), s: hold(s, LOWEST_S, 2 * Math.log(WIDEST_SD)) };
+    q = { m: hold(m, -REACH_Z, REACH_Z), s: hold(s, LOWEST_S, 2 * Math.log(WIDEST_SD)) };
     begin();
     touched();
   }
@@ -352,7 +352,7 @@ function render({ model, el }) {
     for (const [id, element] of Object.entries(grips)) {
       const [left, top] = place[id]();
       element.style.transform = `translate(${left}px, ${top}px)`;
-      const [least, now, greatest, told] = id === "m" ? [Math.min(-FARTHEST_M, q.m), q.m, Math.max(FARTHEST_M, q.m), `mean ${format(q.m, 2)}`]
+      const [least, now, greatest, told] = id === "m" ? [Math.min(-REACH_Z, q.m), q.m, Math.max(REACH_Z, q.m), `mean ${format(q.m, 2)}`]
         : [Math.exp(LOWEST_S / 2), sd(), Math.exp(HIGHEST_S / 2), `standard deviation ${format(sd(), sd() < 0.1 ? 4 : 2)}`];
       mark(element, "aria-label", id === "m" ? "Mean of q" : "Standard deviation of q");
       mark(element, "aria-valuemin", String(least));
