@@ -160,8 +160,12 @@ class Features:
             np.matmul(rows, features, out=room[:k])
             # few blocks need the maximum of each point; where one does, the product is formed again
             found = _plain_softmax(room, lowest)
-            r, log_density = _softmax(rows @ features) if found is None else found
-            log_likelihood += log_density.sum() if v is None else log_density @ v
+            if found is None:
+                r, log_density = _softmax(rows @ features)
+                log_likelihood += log_density.sum() if v is None else log_density @ v
+            else:
+                r, total = found
+                log_likelihood += _log_sum(total) if v is None else np.log(total) @ v
             # Σ r · (1, x_a, x_a x_b)
             moments += (r if v is None else r * v) @ features.T
         return float(log_likelihood + shift * moments[:, 0].sum()), moments  # Σ_k r_nk = 1
@@ -238,7 +242,8 @@ class Differences:
 
 
 def _plain_softmax(room: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndarray] | None:
-    """`_softmax` without the maxima, of numbers from `lowest` to 0; None if a point is so far from all that it needs them.
+    """Responsibilities (k, n) and Σ_k exp(…) (n,) of numbers from `lowest` to 0, each point's maximum left where it is;
+    None if a point is so far from all components that it needs it taken out.
 
     `room` has shape (k + 2, n): the numbers, and two rows to work in.
     """
@@ -251,7 +256,14 @@ def _plain_softmax(room: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndar
         return None
     np.divide(1, total, out=inverse)
     joint *= inverse
-    return joint, np.log(total, out=total)
+    return joint, total
+
+
+def _log_sum(total: np.ndarray) -> float:
+    """Σ log total: one logarithm for four, whose product is above 1e-200."""
+    rest = len(total) % 4
+    fours = np.multiply.reduce(total[rest:].reshape(4, -1), axis=0)
+    return np.log(fours).sum() + (np.log(total[:rest]).sum() if rest else 0.0)
 
 
 def _softmax(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

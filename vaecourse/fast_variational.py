@@ -105,7 +105,7 @@ class FastSweeps:
             totals = np.where(totals < NO_SHARE, 0.0, totals)
         alpha0, beta0, _, nu0, _ = self.prior
         return self._state(
-            alpha0 + totals, beta0 + totals, nu0 + totals, self.anchor + moments[:, self.places]
+            alpha0 + totals, beta0 + totals, nu0 + totals, self.anchor + moments.take(self.places, axis=1)
         )
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # `coefficients` refuses what comes of it
@@ -135,7 +135,7 @@ class FastSweeps:
         else:
             whiten = whiten[:, 1:]
             G = nu[:, None, None] * (whiten.transpose(0, 2, 1) @ whiten)
-            rows = G.reshape(k, -1)[:, self.upper] * self.factors
+            rows = G.reshape(k, -1).take(self.upper, axis=1) * self.factors
             log_determinants = 2 * np.log(np.einsum("kaa->ka", L)[:, 1:]).sum(axis=1)
         # log ρ at the mean: E[log π] + ½ (E[log|Λ|] − d log 2π − d/β)   (10.46, 10.64), where
         # E[log π] = ψ(α) − ψ(Σ α) and E[log|Λ|] = Σ_i ψ((ν + 1 − i)/2) + d log 2 − log|W⁻¹|   (10.65, 10.66)

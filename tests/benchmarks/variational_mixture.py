@@ -1,6 +1,6 @@
 """Milliseconds per sweep of CAVI: scikit-learn's BayesianGaussianMixture and ours in turn in one run, and the limit of both.
 
-    python tests/benchmarks/variational_mixture.py [--rounds 7] [--sweeps 50] [--threads 2] [--only 0 1]
+    python tests/benchmarks/variational_mixture.py [--rounds 7] [--sweeps 100] [--threads 2] [--only 0 1]
 
 Both start from the same responsibilities under the same prior, run the same number of sweeps with their bounds and
 checks, and must end at the same parameters (the largest difference is printed, relative to the largest entry of each).
@@ -12,7 +12,7 @@ import warnings
 
 import side_by_side
 
-options = side_by_side.read_options(__doc__.splitlines()[0])
+options = side_by_side.read_options(__doc__.splitlines()[0], sweeps=100)
 
 import numpy as np  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
