@@ -73,7 +73,7 @@ class Features:
         self.stored = (
             [self._features(block) for block in self.blocks] if 8 * n * count <= STORED_BYTES else None
         )
-        self.memory = np.empty(0)
+        self.memory, self.far = np.empty(0), False
         # ½ xᵀΛx = Σ_a ½Λ_aa x_a² + Σ_{a<b} Λ_ab x_a x_b
         self.factors = np.where(self.rows == self.columns, -0.5, -1.0)
         farthest = np.maximum(self.x.max(axis=1), -self.x.min(axis=1))
@@ -157,15 +157,16 @@ class Features:
             features = self.stored[index] if self.stored is not None else self._features(block)
             v = None if self.sample_weights is None else self.sample_weights[block]
             room = self.memory[: (k + 2) * features.shape[1]].reshape(k + 2, -1)
-            np.matmul(rows, features, out=room[:k])
-            # few blocks need the maximum of each point; where one does, the product is formed again
-            found = _plain_softmax(room, lowest)
-            if found is None:
-                r, log_density = _softmax(rows @ features)
-                log_likelihood += log_density.sum() if v is None else log_density @ v
-            else:
+            joint = np.matmul(rows, features, out=room[:k])
+            found = None if self.far else _plain_softmax(room, lowest)
+            if found is not None:
                 r, total = found
                 log_likelihood += _log_sum(total) if v is None else np.log(total) @ v
+            else:
+                # a point needs its maximum taken out: the numbers are formed again, and no block tries without any more
+                r, log_density = _softmax(joint if self.far else np.matmul(rows, features, out=joint))
+                log_likelihood += log_density.sum() if v is None else log_density @ v
+                self.far = True
             # Σ r · (1, x_a, x_a x_b)
             moments += (r if v is None else r * v) @ features.T
         return float(log_likelihood + shift * moments[:, 0].sum()), moments  # Σ_k r_nk = 1
