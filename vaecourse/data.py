@@ -165,6 +165,10 @@ def fetch(name: str) -> list[Path]:
 def _bring(wanted: Download, file: str, digest: str, cache: Path) -> Path:
     import pooch
 
+    pooch.get_logger().setLevel(
+        "WARNING"
+    )  # the progress bar tells enough, and a failure gets its own sentence
+
     reasons = {}
     for mirror in (
         2 * wanted.mirrors

@@ -85,7 +85,7 @@ POSTERIOR = Chain(
              + (c.b - 1) * np.log1p(-c.theta) - betaln(c.a, c.b) - c.log_evidence())[:, 0]),
         Step(_POWERS + r" - \ln\bigl[B(a,b)\,p(X)\bigr]", "collect terms",
              lambda c: (c.powers(c.theta) - (betaln(c.a, c.b) + c.log_evidence()))[:, 0]),
-        Step(_POWERS + r" - \ln\int_0^1 u^{a+6}(1-u)^{b+2}\,du", "a density has area 1, so this is the only constant that fits",
+        Step(_POWERS + r" - \ln\int_0^1 t^{a+6}(1-t)^{b+2}\,dt", "a density has area 1, so this is the only constant that fits",
              lambda c: (c.powers(c.theta) - c.log_integral(c.powers))[:, 0]),
         Step(_POWERS + r" - \ln B(a+7,\,b+3)", "definition of B",
              lambda c: (c.powers(c.theta) - betaln(c.a + HEADS, c.b + TAILS))[:, 0]),

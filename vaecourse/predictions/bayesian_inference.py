@@ -50,7 +50,7 @@ def _hinge_or_constraint() -> Truth:
     stays = "nothing changes" if same(pulled, hinge) else "the line moves"
     return Truth(
         0 if same(constraint, hinge) else 1 if not same(pulled, hinge) else 2,
-        f"On {len(x)} points in two groups the first finds w = {told[0]}, and the second, with c = 1, finds "
+        f"On {len(x)} points in two groups the first finds w = {told[0]}, and the second, with a price that is high enough for these points, finds "
         f"w = {told[1]}. Push the {far.sum()} points far from the line 20 further away, and in the second "
         f"{stays}: a point beyond its margin costs nothing.",
     )
