@@ -419,6 +419,20 @@ def test_a_point_far_from_every_component_is_no_matter():
     assert fast.elbos == pytest.approx(plain.elbos, rel=1e-11)
 
 
+def test_fast_equals_textbook_on_hard_problems_and_far_priors():
+    for seed in range(60):
+        x, begin, prior = hard_problem(seed, seed % 4 > 1)
+        rng = np.random.default_rng(seed)
+        if seed % 3 == 0:
+            away = x.std(axis=0) * 10 ** rng.uniform(0, 4) * rng.normal(size=x.shape[1])
+            prior = prior._replace(mean=prior.mean + away, mean_precision=10 ** rng.uniform(-8, 7))
+            begin = vm.start(x, 3, rng, prior)
+        fast, plain = (vm.cavi(x, begin, prior, 8, 0, method) for method in ("fast", "textbook"))
+        assert fast.elbos == pytest.approx(plain.elbos, rel=1e-8), seed
+        for a, b in zip(fast.posterior, plain.posterior, strict=True):
+            assert np.abs(a - b).max() <= 1e-8 * np.abs(b).max(), seed
+
+
 # The climb
 
 

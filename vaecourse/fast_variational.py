@@ -43,28 +43,32 @@ class FastSweeps:
     def __init__(self, x: np.ndarray, k: int, prior: MixturePrior):
         d = x.shape[1]
         self.form, self.prior = Features(x, None, prior.diagonal, 0.0), prior
+        # what the prior's mean adds to A cancels like a point there
+        form = self.form
+        far = np.maximum(form.largest[1 : d + 1], np.abs(prior.mean - form.centre))
+        form.largest = np.concatenate([[1.0], far, far[form.rows] * far[form.columns]])
         log_c0, log_b0 = prior_constants(prior, k)
         self.d, self.constant = d, log_c0 + k * (log_b0 + 0.5 * d * np.log(prior.mean_precision))
         # where z_a z_b stands among the features
         if prior.diagonal:
             a = np.arange(d)
-            self.places = np.stack([np.stack([0 * a, 1 + a]), np.stack([1 + a, 1 + d + a])]).transpose(
-                2, 0, 1
-            )
+            self.places = np.moveaxis([[0 * a, 1 + a], [1 + a, 1 + d + a]], 2, 0)
         else:
             self.places, upper = np.empty((d + 1, d + 1), dtype=int), np.triu_indices(d + 1)
             self.places[upper] = self.places[upper[::-1]] = np.arange(len(upper[0]))
             self.upper = upper[0] * (d + 1) + upper[1]
             self.factors = np.where(upper[0] == upper[1], -0.5, -1.0)
-        self.anchor = self._gathered(np.full(1, prior.mean_precision), prior.mean, prior.inverse_scale[None])[
-            0
-        ]
+        beta0 = np.full(1, prior.mean_precision)
+        (self.anchor,) = self._gathered(beta0, prior.mean, prior.inverse_scale[None])
 
     def enter(self, start) -> State | None:
         """The state of a `MixturePosterior`, or after an M-step from responsibilities of shape (n, k)."""
         if not isinstance(start, MixturePosterior):
             return self._update(self.form.moments(start.T))
         alpha, beta, means, nu, inverse_scales = start
+        far = self.form.largest[1 : self.d + 1]
+        if (np.abs(means - self.form.centre) > far * (1 + 1e-9)).any():
+            return None  # a mean that no M-step gives, and the guard does not know
         cost = divergences(start, self.prior)
         return self._state(
             alpha, beta, nu, self._gathered(beta, means, inverse_scales), cost.weights + cost.components.sum()

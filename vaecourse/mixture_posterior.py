@@ -137,20 +137,12 @@ def expected_log_joint(posterior: MixturePosterior, x: np.ndarray) -> np.ndarray
     return joint
 
 
-def divergences(
-    posterior: MixturePosterior,
-    prior: MixturePrior,
-    expected: Expectations | None = None,
-    constants: tuple[float, float] | None = None,
-) -> Divergences:
-    """KL from the posterior's Dirichlet and Gaussian-Wisharts to the prior's; 0 for a component that no point is given to.
-
-    `expected` and `constants`, of `expectations` and `prior_constants`, save work if they are known already.
-    """
+def divergences(posterior: MixturePosterior, prior: MixturePrior) -> Divergences:
+    """KL from the posterior's Dirichlet and Gaussian-Wisharts to the prior's; 0 for a component that no point is given to."""
     alpha, beta, means, nu, _ = posterior
     k, d = means.shape
-    log_weights, log_determinants, precisions, log_scales = expected or expectations(posterior)
-    log_c0, log_b0 = constants or prior_constants(prior, k)
+    log_weights, log_determinants, precisions, log_scales = expectations(posterior)
+    log_c0, log_b0 = prior_constants(prior, k)
     alpha0, beta0, m0, nu0, inverse_scale0 = prior
     # Dirichlet:  log C(α) − log C(α₀) + Σ (α − α₀) E[log π],  log C(α) = log Γ(Σ α) − Σ log Γ(α)   (B.23)
     weights = gammaln(alpha.sum()) - gammaln(alpha).sum() - log_c0 + (alpha - alpha0) @ log_weights
