@@ -77,7 +77,7 @@ EM_CLIMB = Chain(
     steps=(
         Step(r"\sum_n \ln \sum_k " + _INNER, "marginalize: add over the label k", lambda s: _evidence(s.before)),
         Step(r"\sum_n \ln \sum_k r_{nk}\,\frac{" + _INNER + r"}{r_{nk}}", "multiply by r/r = 1", lambda s: s.log_average(s.before)),
-        Step(r"\sum_n \sum_k r_{nk}\,\ln\frac{" + _INNER + r"}{r_{nk}}", "E-step: r = w N/p, so the fraction is p(xₙ) for every k; average of a constant",
+        Step(r"\sum_n \sum_k r_{nk}\,\ln\frac{" + _INNER + r"}{r_{nk}}", "E-step: the fraction is p(xₙ) for every k, and the average of a constant is that constant",
              lambda s: s.bound(s.before)),
         Step(r"\sum_n \sum_k r_{nk}\,\ln\frac{" + _OUTER + r"}{r_{nk}}", "M-step: the primed parameters are the best for this sum",
              lambda s: s.bound(s.after), "<="),

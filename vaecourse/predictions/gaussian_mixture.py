@@ -29,7 +29,7 @@ def _one_sweep_down() -> Truth:
     return Truth(
         2 if not falls else 0 if falls < 100 else 1,
         f"In {len(changes)} sweeps on 200 sets of points, from random starts, the log-likelihood fell "
-        f"{falls} times. You will see why it cannot fall: both steps climb on the same bound.",
+        f"{falls} times. You have seen why it cannot fall: both steps climb on the same bound.",
     )
 
 
