@@ -132,6 +132,7 @@ def test_text_and_latex_show_a_number_on_every_line():
     text, latex = derivation.to_text(chain, lines), derivation.to_latex(chain, lines)
     assert text.count("0.683940") == len(chain.steps) == latex.count("0.683940")
     assert "0.683940" not in derivation.to_latex(chain, None)
+    assert chain.setting in text and latex.startswith(f"{chain.title}. {chain.setting}\n\n$$")
 
 
 def test_an_unknown_parameter_or_slider_is_named():

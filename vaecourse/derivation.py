@@ -166,7 +166,7 @@ def parted(chain: Chain) -> tuple[Part, ...]:
 
 
 def to_latex(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
-    """An aligned LaTeX chain: line, relation, formula, rule; unless `lines` is None also numbers, and the parameters above."""
+    """Title, setting and an aligned LaTeX chain: line, relation, formula, rule; unless `lines` is None also numbers, and the parameters above."""
     rows = []
     for number, step in enumerate(chain.steps):
         relation = RELATIONS[step.relation] if number or chain.left else ""
@@ -176,15 +176,12 @@ def to_latex(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
     columns = "rrll" + ("" if lines is None else "r")
     here = ",\\; ".join(f"{p.latex} = {p.default:g}" for p in chain.parameters)
     array = f"\\begin{{array}}{{{columns}}}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{array}"
-    return (
-        array.join(["$$", "$$"])
-        if lines is None
-        else f"$$\\begin{{gathered}}\n{here} \\\\[6pt]\n{array}\n\\end{{gathered}}$$"
-    )
+    body = array if lines is None else f"\\begin{{gathered}}\n{here} \\\\[6pt]\n{array}\n\\end{{gathered}}"
+    return f"{chain.title}. {chain.setting}\n\n$${body}$$"
 
 
 def to_text(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
-    """The same chain as plain text: the default parameters, then one line a step with its number, rule and gap."""
+    """The same as plain text: the default parameters, then one line a step with its number, rule and gap."""
     numbers = [""] * len(chain.steps) if lines is None else [_plain(value, digits) for value in lines[:, 0]]
     width = max(map(len, numbers))
     signs = ["  ", *({"=": "= ", "<=": "≤ ", ">=": "≥ "}[step.relation] for step in chain.steps[1:])]
@@ -196,7 +193,7 @@ def to_text(chain: Chain, lines: np.ndarray | None, digits: int = 6) -> str:
         if step.relation != "=":
             rows[i] += f" (gap {_plain(abs(lines[i, 0] - lines[i - 1, 0]), digits)})"
     here = [] if lines is None else ["at " + ", ".join(f"{p.name} = {p.default:g}" for p in chain.parameters)]
-    return "\n".join([chain.title, *here, *rows])
+    return "\n".join([chain.title, chain.setting, *here, *rows])
 
 
 def _plain(value: float, digits: int) -> str:
