@@ -228,8 +228,8 @@ SCORE_GRADIENT = Chain(
              lambda i: ((_gradient_of_q(i)) * i.log_joint(_Z)).sum(axis=1) * (_Z[1] - _Z[0])),
         Step(r"\int q(z)\,\frac{\partial \ln q(z)}{\partial m}\,f(z)\,dz", "derivative of a log: ∂ ln q = ∂q/q",
              lambda i: (np.exp(i.log_q(_Z)) * (_gradient_of_q(i, logarithm=True)) * i.log_joint(_Z)).sum(axis=1) * (_Z[1] - _Z[0])),
-        Step(r"\int q(z)\,\frac{z-m}{e^{s}}\,f(z)\,dz", "insert the Gaussian log density and differentiate", _score_by_strips),
-        Step(r"E_q\left[\frac{z-m}{e^{s}}\,f(z)\right]", "definition of the average",
+        Step(r"\int q(z)\,\frac{z-m}{\exp(s)}\,f(z)\,dz", "insert the Gaussian log density and differentiate", _score_by_strips),
+        Step(r"E_q\left[\frac{z-m}{\exp(s)}\,f(z)\right]", "definition of the average",
              lambda i: i.average(lambda z: (z - i.m) / np.exp(i.s) * i.log_joint(z))),
     ),
 )  # fmt: skip
