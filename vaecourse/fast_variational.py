@@ -18,7 +18,7 @@ from vaecourse.fast_mixture import LARGEST_FEATURE_DIMENSION, NO_SHARE, Coeffici
 from vaecourse.mixture_model import LOG_2PI
 from vaecourse.mixture_posterior import MixturePosterior, MixturePrior, divergences, halves, prior_constants
 
-LOG_2, LOG_PI = np.log(2), np.log(np.pi)
+LOG_2 = float(np.log(2))
 
 
 class State(NamedTuple):
@@ -48,7 +48,11 @@ class FastSweeps:
         far = np.maximum(form.largest[1 : d + 1], np.abs(prior.mean - form.centre))
         form.largest = np.concatenate([[1.0], far, far[form.rows] * far[form.columns]])
         log_c0, log_b0 = prior_constants(prior, k)
-        self.d, self.constant = d, log_c0 + k * (log_b0 + 0.5 * d * np.log(prior.mean_precision))
+        # log C(α₀) + Σ_k (log B(W₀, ν₀) + ½ d log β₀) − ½ n d log 2π
+        self.constant = (
+            log_c0 + k * (log_b0 + 0.5 * d * np.log(prior.mean_precision)) - 0.5 * x.size * LOG_2PI
+        )
+        self.d, self.half_log_pi = d, 0.5 * d * np.log(np.pi)
         # where z_a z_b stands among the features
         if prior.diagonal:
             a = np.arange(d)
@@ -145,7 +149,7 @@ class FastSweeps:
         # E[log π] = ψ(α) − ψ(Σ α) and E[log|Λ|] = Σ_i ψ((ν + 1 − i)/2) + d log 2 − log|W⁻¹|   (10.65, 10.66)
         total, h = alpha.sum(), halves(nu, d, self.prior.diagonal)
         peaks = digamma(alpha) + 0.5 * (digamma(h).sum(axis=0) - log_determinants - d / beta)
-        peaks -= digamma(total) + 0.5 * d * LOG_PI
+        peaks -= digamma(total) + self.half_log_pi
         # β/ν beyond 1 makes A₀ larger beside W⁻¹ than the guard knows
         coefficients = self.form.coefficients(peaks, rows, max(1.0, *(beta / nu).tolist()))
         if coefficients is None:
@@ -156,7 +160,7 @@ class FastSweeps:
             # β₀ (m − m₀)ᵀ E[Λ] (m − m₀) together
             totals = alpha - self.prior.concentration
             twice = nu @ (log_determinants - d * (1 + LOG_2)) + (G.reshape(k, -1) @ self.anchor.ravel()).sum()
-            twice += d * (np.log(beta).sum() + totals.sum() * LOG_2PI)
+            twice += d * np.log(beta).sum()
             divergence = totals @ peaks + 0.5 * twice - gammaln(alpha).sum() - gammaln(h).sum()
             divergence += gammaln(total) - self.constant
         return State(alpha, beta, nu, L, coefficients, float(divergence))
