@@ -14,11 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from vaecourse.fast_mixture import LARGEST_FEATURE_DIMENSION, NO_SHARE, Coefficients, Features
+from vaecourse.fast_mixture import LARGEST_FEATURE_DIMENSION, LOG_2, NO_SHARE, Coefficients, Features
 from vaecourse.mixture_model import LOG_2PI
 from vaecourse.mixture_posterior import MixturePosterior, MixturePrior, divergences, halves, prior_constants
-
-LOG_2 = float(np.log(2))
 
 
 class State(NamedTuple):
@@ -144,7 +142,7 @@ class FastSweeps:
             whiten = whiten[:, 1:]
             G = nu[:, None, None] * (whiten.transpose(0, 2, 1) @ whiten)
             rows = G.reshape(k, -1).take(self.upper, axis=1) * self.factors
-            log_determinants = 2 * np.log(np.einsum("kaa->ka", L)[:, 1:]).sum(axis=1)
+            log_determinants = 2 * np.log(L.diagonal(axis1=1, axis2=2)[:, 1:]).sum(axis=1)
         # log ρ at the mean: E[log π] + ½ (E[log|Λ|] − d log 2π − d/β)   (10.46, 10.64), where
         # E[log π] = ψ(α) − ψ(Σ α) and E[log|Λ|] = Σ_i ψ((ν + 1 − i)/2) + d log 2 − log|W⁻¹|   (10.65, 10.66)
         total, h = alpha.sum(), halves(nu, d, self.prior.diagonal)
