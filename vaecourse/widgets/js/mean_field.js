@@ -12,6 +12,7 @@ const WINDOW = 8; // steps of the curve in sight
 const STRIP = 76, HIGH = 470, LOW = 250; // CSS pixels: the marginals at the edges of the plane; the two canvases
 const BOX = { left: 46, right: STRIP + 14, top: STRIP + 14, bottom: 38 }, SIDE = { left: 58, right: 12, top: 30, bottom: 38 };
 const REACH_SDS = 3.2; // what is in sight of p, at least, on each side
+const RIM = 15; // pixels: the disc of q
 const ASIDE = 30; // pixels from the disc of q to the grips of its widths, at least
 const STEEP = 3; // so many times as high as p may a marginal of q be drawn
 const GLIDE = 250, PACE = [700, 160, 40]; // ms: q on its way; a step of play: at first, later, in the end
@@ -176,8 +177,8 @@ function render({ model, el }) {
   };
   const move = {
     q(x, y) {
-      const { mean, sds } = state.p;
-      const means = [plane.fromX(x), plane.fromY(y)].map((value, j) => hold(value, mean[j] - far * sds[j], mean[j] + far * sds[j]));
+      // anywhere in sight, its disc included
+      const means = [plane.fromX(hold(x, BOX.left + RIM, plane.width - BOX.right - RIM)), plane.fromY(hold(y, BOX.top + RIM, HIGH - BOX.bottom - RIM))];
       put({ means, variances: [...now().variances] });
     },
     w1: (x) => widen(0, (x - place.q()[0]) / 2 / unit()),
@@ -244,7 +245,7 @@ function render({ model, el }) {
   function aim(width) {
     const { mean, sds } = state.p;
     const [across, up] = [width - BOX.left - BOX.right, HIGH - BOX.top - BOX.bottom];
-    const scale = Math.min((across - 2 * 15) / sds[0], (up - 2 * 15) / sds[1]) / (2 * far); // the disc at the very edge is in sight too
+    const scale = Math.min((across - 2 * RIM) / sds[0], (up - 2 * RIM) / sds[1]) / (2 * far); // the disc at the very edge is in sight too
     plane.view = { x: [mean[0] - across / 2 / scale, mean[0] + across / 2 / scale], y: [mean[1] - up / 2 / scale, mean[1] + up / 2 / scale] };
   }
   function drawPlane(width, q) {
@@ -452,7 +453,7 @@ function render({ model, el }) {
     say(rows.cover.value, number(klBoth(p, forwardFit(p)).qp, 3));
     for (const cell of rows.cover.cells) cell.hidden = !state.forward;
     const texts = {
-      q: ["Mean of q", now().means[0], p.mean[0], far * p.sds[0], `z₁ ${number(now().means[0])}, z₂ ${number(now().means[1])}`],
+      q: ["Mean of q", now().means[0], p.mean[0], (plane.view.x[1] - plane.view.x[0]) / 2, `z₁ ${number(now().means[0])}, z₂ ${number(now().means[1])}`],
       ...Object.fromEntries([0, 1].map((j) => {
         const sd = Math.sqrt(now().variances[j]);
         return [`w${j + 1}`, [`Standard deviation of q${LETTERS[j]}`, sd, 0, Math.max(far * p.sds[j], sd), number(sd)]];
