@@ -79,10 +79,6 @@ from vaecourse.widgets.bayesian_inference import BayesExplorer
 x = np.linspace(1, 6, 12)
 BayesExplorer(x, 0.4 * x - 0.3 + 0.3 * np.sin(9 * x), noise_sd=0.3)
 """
-WIDTH = """
-from vaecourse.widgets.variational_inference import ELBOExplorer
-ELBOExplorer("coin", m=-3.4, s=1.0)  # the mean of q at the left edge: its width is to the right of it
-"""
 MEAN_FIELD = """
 from vaecourse.widgets.mean_field import MeanFieldExplorer
 MeanFieldExplorer(steps=4, forward=True)
@@ -107,7 +103,6 @@ CASES = (
     Case("pad while the kernel trains", (MODELS, EXPLORER, TRAINING), PAD, SEEN, True),
     Case("slider while the kernel trains", (MODELS, EXPLORER, TRAINING), SLIDER, SEEN),
     Case("ELBO: the mean of q", (ELBO,), "canvas[data-handle=nearest]", "[data-picture=bar]"),
-    Case("ELBO: the width of q", (WIDTH,), "[data-handle=sd]", SEEN, along="[data-picture=densities]"),
     Case("Bayesian line: a point", (LINE,), "[data-handle]", SEEN, True),
     Case("Bayesian line: the prior", (LINE,), "[data-handle=middle]", SEEN, True),
     Case("mean field: q", (MEAN_FIELD,), "canvas[data-handle=nearest]", SEEN, True),
