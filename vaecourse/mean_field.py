@@ -8,14 +8,12 @@ Every function raises ValueError, in one sentence, for NaN, infinity, shapes tha
 not symmetric and positive definite; one that is nearly singular (a correlation of 1 − 1e-12) gets the right answer.
 """
 
-import math
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve
 
-from vaecourse.validation import covariance as check_covariance
+from vaecourse.precision import inverse_factor
 from vaecourse.validation import finite, positive
 
 
@@ -106,7 +104,7 @@ def forward_fit(mean, covariance) -> Factorized:
 
 def lost_variance(covariance) -> np.ndarray:
     """Mean field's variance over the true one, (1/Λ_jj) / Σ_jj, shape (d,), at most 1; 1 − ρ² for d = 2."""
-    factor = _inverse_factor(covariance)
+    factor = inverse_factor(covariance)
     return 1 / ((factor**2).sum(axis=0) * np.diag(finite("covariance", covariance)))
 
 
@@ -116,13 +114,13 @@ def convergence_factor(covariance) -> float:
     A sweep takes m − μ to −(lower triangle of Λ)⁻¹ (strict upper triangle of Λ)(m − μ); this is the largest absolute
     eigenvalue of that matrix (Gauss and Seidel's iteration).
     """
-    factor = _inverse_factor(covariance)
+    factor = inverse_factor(covariance)
     precision = factor.T @ factor
     sweep = np.linalg.solve(np.tril(precision), np.triu(precision, 1))
     return float(np.abs(np.linalg.eigvals(sweep)).max())
 
 
-# Checks, and the precision
+# Checks
 
 
 def _check(q: Factorized, d: int) -> Factorized:
@@ -136,52 +134,9 @@ def _check(q: Factorized, d: int) -> Factorized:
 
 
 def _target(mean, covariance) -> tuple[np.ndarray, np.ndarray]:
-    mean, factor = finite("mean", mean), _inverse_factor(covariance)
+    mean, factor = finite("mean", mean), inverse_factor(covariance)
     if mean.shape != factor.shape[:1]:
         raise ValueError(
             f"mean has shape {mean.shape} and covariance {factor.shape}; right would be (d,) and (d, d)."
         )
     return mean, factor
-
-
-def _inverse_factor(covariance) -> np.ndarray:
-    """The lower triangle W with Λ = WᵀW and rows of full accuracy, however small the smallest eigenvalue of Σ is.
-
-    Row j is u / √u_j, where u solves Σ_{≤j} u = e_j for the first j coordinates: u_j is the precision of z_j given those
-    before it. The Cholesky factor L alone loses up to log₁₀(condition) digits; solving again for what is left over,
-    computed without rounding, brings them back (Wilkinson's iterative refinement).
-    """
-    covariance, _ = check_covariance("covariance", covariance)
-    # in units that make every variance near 1: powers of two, which round nothing
-    scale = 2.0 ** np.round(np.log2(np.diag(covariance)) / 2)
-    lower = np.tril(covariance / scale / scale[:, None])
-    covariance, d = lower + np.tril(lower, -1).T, len(lower)
-    cholesky = np.linalg.cholesky(covariance)
-    factor = np.zeros((d, d))
-    for j in range(d):
-        block, root = covariance[: j + 1, : j + 1], (cholesky[: j + 1, : j + 1], True)
-        unit = np.eye(d)[j, : j + 1]
-        u, last = cho_solve(root, unit), np.inf
-        for _ in range(50):
-            step = cho_solve(root, _residual(unit, block, u))
-            size = np.abs(step).max()
-            if not size < last:
-                break
-            u, last = u + step, size
-        factor[j, : j + 1] = u / np.sqrt(u[j])
-    return factor / scale
-
-
-def _residual(b: np.ndarray, a: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """b − A u, rounded once: products of 26-bit halves are exact (Veltkamp and Dekker), and so is `math.fsum`."""
-    (a_high, a_low), (u_high, u_low) = _halves(a), _halves(u)
-    terms = np.concatenate(
-        [b[:, None], -a_high * u_high, -a_high * u_low, -a_low * u_high, -a_low * u_low], axis=1
-    )
-    return np.array([math.fsum(row) for row in terms])
-
-
-def _halves(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    big = a * (2.0**27 + 1)
-    high = big - (big - a)
-    return high, a - high

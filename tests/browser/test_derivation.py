@@ -106,8 +106,9 @@ def test_without_javascript_the_chain_is_latex_and_text():
     widget = LiveDerivation(chains.GIBBS)
     data, _ = widget._repr_mimebundle_()
     assert r"\sum_i p_i \ln\frac{p_i}{q_i}" in data["text/latex"] and "-0.223144" in data["text/latex"]
+    assert data["text/latex"].startswith(f"{chains.GIBBS.title}. {chains.GIBBS.setting}\n\n$$")
     assert data["text/plain"].startswith(
-        "KL(p‖q) ≥ 0, because ln t ≤ t − 1\nat six_p = 0.5, six_q = 0.2\n1.   -0.223144"
+        f"KL(p‖q) ≥ 0, because ln t ≤ t − 1\n{chains.GIBBS.setting}\nat six_p = 0.5, six_q = 0.2\n1.   -0.223144"
     )
 
 

@@ -499,8 +499,7 @@ COORDINATE_ASCENT = Exercise(
         ),
         Property(
             "numbers ten times as large, a precision a hundred times smaller",
-            "h is a precision, one over a variance: h = (beta0 + n)·E[λ]. No square root is taken "
-            "anywhere.",
+            "h is a precision, one over a variance: h = (beta0 + n)·E[λ]. No square root is taken anywhere.",
             related(3, _ten_times_as_far),
             lambda case, outputs: close(
                 np.multiply(outputs[0], [10, 0.01, 1, 100]), outputs[1], rel=1e-6, abs_=1e-9

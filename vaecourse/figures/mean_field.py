@@ -51,7 +51,9 @@ def staircase(mean, covariance, qs, reverse, forward) -> np.ndarray:
 @style.styled
 def switching_off(x, frames, names) -> np.ndarray:
     """`frames` holds (title, weights, mixture): the ellipses that still have weight above, all weights as bars below."""
-    drawn = style.axes(2, len(frames), width=9.5, height=4.2, height_ratios=(3, 1), sharex="row", sharey="row")
+    drawn = style.axes(
+        2, len(frames), width=9.5, height=4.2, height_ratios=(3, 1), sharex="row", sharey="row"
+    )
     for (above, below), (title, weights, mixture) in zip(drawn.T, frames, strict=True):
         above.plot(*x.T, ".", color="#aaaaaa", ms=4)
         for k, (mean, covariance) in enumerate(zip(mixture.means, mixture.covariances, strict=True)):

@@ -25,7 +25,9 @@ def family(z, posterior, best, middle, means, sds, gaps) -> np.ndarray:
     left.legend(loc="upper left")
     mesh = right.contourf(means, sds, gaps, levels=LEVELS, cmap="cividis",
                           norm=BoundaryNorm(LEVELS, 256))  # fmt: skip
-    right.get_figure().colorbar(mesh, ax=right, ticks=[0.75, 1.3, 2, 5, 20, 100], label="gap (nats)", format="%g")
+    right.get_figure().colorbar(
+        mesh, ax=right, ticks=[0.75, 1.3, 2, 5, 20, 100], label="gap (nats)", format="%g"
+    )
     for sign in (-1, 1):
         right.plot(sign * best.m, np.exp(best.s / 2), "o", ms=8, mfc="none", color="white", mew=1.5)
     right.plot(middle.m, np.exp(middle.s / 2), "s", ms=7, mfc="none", color="white", mew=1.5)
