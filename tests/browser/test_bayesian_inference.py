@@ -6,6 +6,8 @@ import pytest
 from vaecourse.bayesian_inference import Gaussian
 from vaecourse.widgets.bayesian_inference import BayesExplorer
 
+from .hand import centre, cut_off, drag
+
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 SETTLED = """ms => new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), ms))"""
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -30,19 +32,6 @@ def _handle(opened, name: str):
 
 def _picture(opened, name: str):
     return opened.view().locator(f"[data-picture={name}]")
-
-
-def _centre(locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def _drag(opened, locator, dx: float, dy: float, steps: int = 12) -> None:
-    x, y = _centre(locator)
-    opened.page.mouse.move(x, y)
-    opened.page.mouse.down()
-    opened.page.mouse.move(x + dx, y + dy, steps=steps)
-    opened.page.mouse.up()
 
 
 def _rest(opened, ms: int = 150) -> None:
@@ -105,10 +94,10 @@ def test_a_point_follows_the_pointer(widget_page, used):
     widget = _explorer(used=used)
     opened = widget_page(widget)
     _rest(opened)
-    before, belief = _centre(_handle(opened, "point3")), _picture(opened, "belief").evaluate(HASH)
-    _drag(opened, _handle(opened, "point3"), 40, -50)
+    before, belief = centre(_handle(opened, "point3")), _picture(opened, "belief").evaluate(HASH)
+    drag(opened, _handle(opened, "point3"), 40, -50)
     _shows(opened, widget)
-    assert _centre(_handle(opened, "point3")) == pytest.approx((before[0] + 40, before[1] - 50), abs=1.5)
+    assert centre(_handle(opened, "point3")) == pytest.approx((before[0] + 40, before[1] - 50), abs=1.5)
     points = opened.get("points")
     assert points[2][0] > 1.3 and points[2][1] > 1.8 and points[:2] + points[3:] == POINTS[:2] + POINTS[3:]
     opened.page.mouse.move(1, 1)
@@ -121,7 +110,7 @@ def test_the_prior_follows_the_pointer_and_the_posterior_leans_after_it(widget_p
     widget = _explorer(used=2)
     opened = widget_page(widget)
     before = widget.posterior().mean
-    _drag(opened, _handle(opened, "prior"), 80, 0)
+    drag(opened, _handle(opened, "prior"), 80, 0)
     _shows(opened, widget)
     mean = opened.get("prior_mean")
     assert mean[0] > 0.5 and mean[1] == pytest.approx(0.1, abs=0.02) and opened.get("points") == POINTS
@@ -131,7 +120,7 @@ def test_the_prior_follows_the_pointer_and_the_posterior_leans_after_it(widget_p
 
 def test_python_hears_only_after_the_hand_has_rested(widget_page):
     opened = widget_page(_explorer())
-    sent = opened.sent_at_rest(lambda: _drag(opened, _handle(opened, "point1"), 120, -40, steps=60), REST)
+    sent = opened.sent_at_rest(lambda: drag(opened, _handle(opened, "point1"), 120, -40, steps=60), REST)
     assert set(sent) == {"points"}
 
 
@@ -140,9 +129,9 @@ def test_nothing_is_dragged_out_of_its_picture(widget_page):
     for name, picture in (("point2", "data"), ("prior", "belief")):
         box = _picture(opened, picture).bounding_box()
         for dx, dy in ((2000, -2000), (-4000, 3000)):
-            _drag(opened, _handle(opened, name), dx, dy)
+            drag(opened, _handle(opened, name), dx, dy)
             _rest(opened)
-            x, y = _centre(_handle(opened, name))
+            x, y = centre(_handle(opened, name))
             assert box["x"] <= x <= box["x"] + box["width"] and box["y"] <= y <= box["y"] + box["height"]
     assert opened.errors == []
 
@@ -154,7 +143,7 @@ def test_a_drag_beside_takes_the_nearest_along_and_a_click_moves_nothing(widget_
         ("point3", lambda: opened.get("points")),
         ("prior", lambda: opened.get("prior_mean")),
     ):
-        x, y = _centre(_handle(opened, name))
+        x, y = centre(_handle(opened, name))
         before = read()
         opened.page.mouse.click(x + 30, y + 20)
         _rest(opened)
@@ -164,7 +153,7 @@ def test_a_drag_beside_takes_the_nearest_along_and_a_click_moves_nothing(widget_
         opened.page.mouse.move(x + 70, y - 40, steps=10)
         opened.page.mouse.up()
         _shows(opened, widget)
-        assert _centre(_handle(opened, name)) == pytest.approx((x + 70, y - 40), abs=1.5)
+        assert centre(_handle(opened, name)) == pytest.approx((x + 70, y - 40), abs=1.5)
         assert _handle(opened, name).evaluate("e => e === document.activeElement")
         assert sum(a != b for a, b in zip(read(), before, strict=True)) == (1 if name == "point3" else 2)
     _press(opened, *["remove"] * 6)
@@ -186,12 +175,12 @@ def test_points_come_and_go_by_double_click(widget_page):
     _shows(opened, widget)
     points = opened.get("points")
     assert len(points) == 7 and opened.get("used") == 5 and points[:4] + points[5:] == POINTS
-    assert _centre(_handle(opened, "point5")) == pytest.approx(place, abs=1.5)
+    assert centre(_handle(opened, "point5")) == pytest.approx(place, abs=1.5)
     assert _handle(opened, "point5").evaluate("e => e === document.activeElement")
     opened.page.mouse.dblclick(*place)
     _shows(opened, widget)
     assert opened.get("points") == POINTS and opened.get("used") == 4
-    opened.page.mouse.dblclick(*_centre(_handle(opened, "point6")))  # one that waits
+    opened.page.mouse.dblclick(*centre(_handle(opened, "point6")))  # one that waits
     _shows(opened, widget)
     assert opened.get("points") == POINTS[:5] and opened.get("used") == 4 and opened.errors == []
 
@@ -338,11 +327,11 @@ def test_the_axes_close_in_on_the_posterior_and_stay_while_it_moves(widget_page)
     opened.page.mouse.move(1, 1)
     _rest(opened)
     assert _picture(opened, "belief").evaluate(HASH) == far
-    place = _centre(_handle(opened, "prior"))
-    _drag(opened, _handle(opened, "point1"), 60, -60)
+    place = centre(_handle(opened, "prior"))
+    drag(opened, _handle(opened, "point1"), 60, -60)
     _handle(opened, "width").evaluate("e => { e.value = 3; e.dispatchEvent(new Event('input')); }")
     _rest(opened)
-    assert _centre(_handle(opened, "prior")) == pytest.approx(place, abs=0.01)
+    assert centre(_handle(opened, "prior")) == pytest.approx(place, abs=0.01)
 
 
 def test_ellipses_glide_unless_the_reader_wants_no_motion(widget_page):
@@ -370,7 +359,7 @@ def test_python_can_set_everything(widget_page):
     _shows(opened, widget)
     box = _picture(opened, "data").bounding_box()
     for name in ("point1", "point2"):
-        x, y = _centre(_handle(opened, name))
+        x, y = centre(_handle(opened, name))
         assert box["x"] < x < box["x"] + box["width"] and box["y"] < y < box["y"] + box["height"]
     assert not _handle(opened, "point3").is_visible() and _handle(opened, "prior").is_visible()
     assert opened.saved() == [] and opened.errors == []
@@ -419,13 +408,7 @@ def test_nothing_is_cut_or_laid_over_anything_else(widget_page, width):
     opened = widget_page(_explorer(noise_sd=1e-3), width=width)
     _handle(opened, "width").evaluate("e => { e.value = 5; e.dispatchEvent(new Event('input')); }")
     _rest(opened)
-    cut = opened.view().evaluate(
-        """view => { const root = view.querySelector(".vc"), edge = root.getBoundingClientRect();
-        return [...root.querySelectorAll("canvas, button:not([hidden]), td, th, p, output, .vc-bayes-key")].filter(e => {
-          const r = e.getBoundingClientRect();
-          return r.width && (r.right > edge.right + 1 || r.left < edge.left - 1 || e.scrollWidth > e.clientWidth + 1 && e.clientWidth);
-        }).map(e => e.outerHTML.slice(0, 90)); }"""
-    )
+    cut = cut_off(opened, "canvas, button:not([hidden]), td, th, p, output, .vc-bayes-key")
     boxes = [each.bounding_box() for each in opened.view().locator("canvas").all()]
     beside = boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     assert beside == (width >= 900) and (beside or boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"])

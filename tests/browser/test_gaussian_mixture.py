@@ -5,6 +5,8 @@ import pytest
 
 from vaecourse.widgets.gaussian_mixture import EMExplorer
 
+from .hand import centre, cut_off, drag
+
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 let hash = 2166136261; for (const byte of data) hash = Math.imul(hash ^ byte, 16777619) >>> 0; return hash; }"""
@@ -19,19 +21,6 @@ def _explorer(**options) -> EMExplorer:
     return EMExplorer(
         _data(), labels=("length (cm)", "mass (g)"), **({"means": [[1, 15], [4, 20]]} | options)
     )
-
-
-def _centre(locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def _drag(opened, locator, dx: float, dy: float, steps: int = 12) -> None:
-    x, y = _centre(locator)
-    opened.page.mouse.move(x, y)
-    opened.page.mouse.down()
-    opened.page.mouse.move(x + dx, y + dy, steps=steps)
-    opened.page.mouse.up()
 
 
 def _press(opened, *names: str, index: int = 0) -> None:
@@ -180,10 +169,10 @@ def test_a_disc_follows_the_pointer_and_em_runs_again_from_there(widget_page, st
     opened = widget_page(widget)
     disc = opened.view().locator("[data-handle=m2]")
     opened.page.wait_for_timeout(100)
-    before = _centre(disc)
-    _drag(opened, disc, -70, -60)
+    before = centre(disc)
+    drag(opened, disc, -70, -60)
     opened.page.wait_for_timeout(REST)
-    assert _centre(disc) == pytest.approx((before[0] - 70, before[1] - 60), abs=1.5)
+    assert centre(disc) == pytest.approx((before[0] - 70, before[1] - 60), abs=1.5)
     first, second = opened.get("means")
     assert first == [1, 15] and second[0] < 3.5 and second[1] > 22 and opened.get("step") == step
     _shows(opened, widget)
@@ -193,23 +182,23 @@ def test_a_disc_follows_the_pointer_and_em_runs_again_from_there(widget_page, st
 def test_python_hears_only_after_the_hand_has_rested(widget_page):
     opened = widget_page(_explorer())
     handle = opened.view().locator("[data-handle=m1]")
-    sent = opened.sent_at_rest(lambda: _drag(opened, handle, 150, -20, steps=60), REST)
+    sent = opened.sent_at_rest(lambda: drag(opened, handle, 150, -20, steps=60), REST)
     assert set(sent) == {"means"}
 
 
 def test_a_press_in_the_picture_brings_the_nearest_disc_and_none_leaves_it(widget_page):
     opened = widget_page(_explorer())
-    x, y = _centre(opened.view().locator("[data-handle=m2]"))
+    x, y = centre(opened.view().locator("[data-handle=m2]"))
     opened.page.mouse.click(x + 60, y + 20)
     opened.page.wait_for_timeout(REST)
-    assert _centre(opened.view().locator("[data-handle=m2]")) == pytest.approx((x + 60, y + 20), abs=1.5)
+    assert centre(opened.view().locator("[data-handle=m2]")) == pytest.approx((x + 60, y + 20), abs=1.5)
     assert opened.get("means")[0] == [1, 15]
     picture = opened.view().locator("[data-picture=points]").bounding_box()
     disc = opened.view().locator("[data-handle=m1]")
     for dx, dy in ((2000, -2000), (-4000, 3000)):
-        _drag(opened, disc, dx, dy)
+        drag(opened, disc, dx, dy)
         opened.page.wait_for_timeout(REST)
-        (x, y) = _centre(disc)
+        (x, y) = centre(disc)
         assert picture["x"] <= x <= picture["x"] + picture["width"]
         assert picture["y"] <= y <= picture["y"] + picture["height"]
 
@@ -267,7 +256,7 @@ def test_python_can_set_start_and_step(widget_page):
     assert opened.view().locator("[role=slider]:visible").count() == 3 and opened.get("step") == 9
     opened.receive("means", [[-500, 0], [5, 50]])  # far out: the picture grows
     _shows(opened, widget)
-    x, _ = _centre(opened.view().locator("[data-handle=m1]"))
+    x, _ = centre(opened.view().locator("[data-handle=m1]"))
     assert x > opened.view().locator("[data-picture=points]").bounding_box()["x"]
     assert opened.saved() == [] and opened.errors == []
 
@@ -313,13 +302,7 @@ def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
 def test_nothing_is_cut_or_laid_over_anything_else(widget_page, width):
     opened = widget_page(_explorer(k=6, means=None, step=12), width=width)
     opened.page.wait_for_timeout(200)
-    cut = opened.view().evaluate(
-        """view => { const root = view.querySelector(".vc"), edge = root.getBoundingClientRect();
-        return [...root.querySelectorAll("canvas, button:not([hidden]), .vc-em-number, p, .vc-em-chip")].filter(e => {
-          const r = e.getBoundingClientRect();
-          return r.width && (r.right > edge.right + 1 || r.left < edge.left - 1 || e.scrollWidth > e.clientWidth + 1 && e.clientWidth);
-        }).map(e => e.outerHTML.slice(0, 90)); }"""
-    )
+    cut = cut_off(opened, "canvas, button:not([hidden]), .vc-em-number, p, .vc-em-chip")
     boxes = [each.bounding_box() for each in opened.view().locator("canvas").all()]
     beside = boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     assert beside == (width >= 900) and (beside or boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"])

@@ -7,6 +7,8 @@ from scipy import optimize
 from vaecourse import kl_divergence as kl
 from vaecourse.widgets.kl_divergence import BarExplorer, DensityExplorer
 
+from .hand import centre, drag
+
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 let hash = 2166136261; for (const byte of data) hash = Math.imul(hash ^ byte, 16777619) >>> 0; return hash; }"""
@@ -15,19 +17,6 @@ let hash = 2166136261; for (const byte of data) hash = Math.imul(hash ^ byte, 16
 @pytest.fixture
 def bars():
     return BarExplorer([0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], list("etao"))
-
-
-def _centre(locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def _drag(opened, locator, dx: float, dy: float, steps: int = 12) -> None:
-    x, y = _centre(locator)
-    opened.page.mouse.move(x, y)
-    opened.page.mouse.down()
-    opened.page.mouse.move(x + dx, y + dy, steps=steps)
-    opened.page.mouse.up()
 
 
 def _readouts(opened, index: int = 0) -> list[str]:
@@ -60,10 +49,10 @@ def test_a_handle_follows_the_pointer_in_mean_and_height(widget_page, handle):
     opened = widget_page(DensityExplorer())
     grip = opened.view().locator(f"[data-handle={handle}]")
     picture = opened.view().locator("[data-picture=densities]")
-    start, before = _centre(grip), picture.evaluate(HASH)
-    _drag(opened, grip, 60, -30)
+    start, before = centre(grip), picture.evaluate(HASH)
+    drag(opened, grip, 60, -30)
     opened.page.wait_for_timeout(REST)
-    assert _centre(grip) == pytest.approx((start[0] + 60, start[1] - 30), abs=1.5)
+    assert centre(grip) == pytest.approx((start[0] + 60, start[1] - 30), abs=1.5)
     assert picture.evaluate(HASH) != before
     moved, fresh = _now(opened), DensityExplorer()
     mean, sd = {
@@ -79,16 +68,16 @@ def test_a_handle_follows_the_pointer_in_mean_and_height(widget_page, handle):
 def test_python_hears_only_after_the_hand_has_rested(widget_page):
     opened = widget_page(DensityExplorer())
     handle = opened.view().locator("[data-handle=q]")
-    sent = opened.sent_at_rest(lambda: _drag(opened, handle, 150, -20, steps=60), REST)
+    sent = opened.sent_at_rest(lambda: drag(opened, handle, 150, -20, steps=60), REST)
     assert set(sent) <= {"q_mean", "q_sd"}
 
 
 def test_a_press_in_the_picture_brings_the_nearest_peak(widget_page):
     opened = widget_page(DensityExplorer())
-    x, y = _centre(opened.view().locator("[data-handle=p2]"))
+    x, y = centre(opened.view().locator("[data-handle=p2]"))
     opened.page.mouse.click(x + 70, y - 20)
     opened.page.wait_for_timeout(REST)
-    assert _centre(opened.view().locator("[data-handle=p2]")) == pytest.approx((x + 70, y - 20), abs=1.5)
+    assert centre(opened.view().locator("[data-handle=p2]")) == pytest.approx((x + 70, y - 20), abs=1.5)
     assert opened.get("q_mean") == 0 and opened.get("p_means")[0] == -2.5
 
 
@@ -99,9 +88,9 @@ def test_a_peak_stays_in_the_picture(widget_page):
         opened.view().locator("[data-picture=densities]"),
     )
     for dx, dy in ((2000, -2000), (-4000, 3000)):
-        _drag(opened, grip, dx, dy)
+        drag(opened, grip, dx, dy)
         opened.page.wait_for_timeout(REST)
-        (x, y), box = _centre(grip), picture.bounding_box()
+        (x, y), box = centre(grip), picture.bounding_box()
         assert box["x"] <= x <= box["x"] + box["width"] and box["y"] <= y <= box["y"] + box["height"]
         assert np.isfinite(_numbers(opened)).all()
 
@@ -248,11 +237,11 @@ def test_far_tails_stay_finite_on_the_screen(widget_page):
 def test_a_dragged_bar_follows_and_the_others_keep_their_proportions(widget_page, bars):
     opened = widget_page(bars)
     grip = opened.view().locator("[data-handle=q0]")
-    x, y = _centre(grip)
+    x, y = centre(grip)
     opened.page.mouse.move(x, y)
     opened.page.mouse.down()
     opened.page.mouse.move(x, y - 60, steps=10)
-    assert _centre(grip)[1] == pytest.approx(y - 60, abs=1.5)
+    assert centre(grip)[1] == pytest.approx(y - 60, abs=1.5)
     opened.page.mouse.up()
     opened.page.wait_for_timeout(REST)
     q = np.array(opened.get("q"))
@@ -270,12 +259,12 @@ def test_a_dragged_bar_follows_and_the_others_keep_their_proportions(widget_page
 def test_a_bar_dragged_to_zero_forbids_what_p_allows(widget_page, bars):
     opened = widget_page(bars)
     view = opened.view()
-    _drag(opened, view.locator("[data-handle=q1]"), 0, 400)
+    drag(opened, view.locator("[data-handle=q1]"), 0, 400)
     opened.page.wait_for_timeout(REST)
     assert opened.get("q")[1] == 0 and _readouts(opened)[0] == "+∞" and np.isfinite(_numbers(opened)[1])
     status = view.locator("[role=status]").inner_text()
     assert "q forbids what p allows" in status and "“t”" in status
-    _drag(opened, view.locator("[data-handle=p1]"), 0, 400)
+    drag(opened, view.locator("[data-handle=p1]"), 0, 400)
     opened.page.wait_for_timeout(REST)
     assert opened.get("p")[1] == 0 and np.isfinite(_numbers(opened)).all()
     assert "0·log 0 counts as 0" in view.locator("[role=status]").inner_text()
@@ -283,7 +272,7 @@ def test_a_bar_dragged_to_zero_forbids_what_p_allows(widget_page, bars):
 
 def test_a_bar_comes_back_from_the_floor_within_one_drag(widget_page, bars):
     opened = widget_page(bars)
-    x, y = _centre(opened.view().locator("[data-handle=p0]"))
+    x, y = centre(opened.view().locator("[data-handle=p0]"))
     opened.page.mouse.move(x, y)
     opened.page.mouse.down()
     opened.page.mouse.move(x, y + 300, steps=8)
@@ -419,7 +408,7 @@ def test_in_a_real_notebook_the_kernel_hears_the_hand_and_the_view_hears_the_ker
         views.nth(1).wait_for()
         grip = views.nth(0).locator("[data-handle=q]")
         grip.scroll_into_view_if_needed()
-        x, y = _centre(grip)
+        x, y = centre(grip)
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(x + 80, y, steps=8)

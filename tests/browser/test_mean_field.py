@@ -5,24 +5,13 @@ import pytest
 
 from vaecourse.widgets.mean_field import MeanFieldExplorer
 
+from .hand import centre, cut_off, drag
+
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 let hash = 2166136261; for (const byte of data) hash = Math.imul(hash ^ byte, 16777619) >>> 0; return hash; }"""
 TRAITS = ("correlation", "sds", "mean", "start", "start_sds", "first", "steps", "forward")
 NUMBERS = ("pq", "qp", "kept1", "kept2", "kept", "shrink", "least")
-
-
-def _centre(locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def _drag(opened, locator, dx: float, dy: float, steps: int = 12) -> None:
-    x, y = _centre(locator)
-    opened.page.mouse.move(x, y)
-    opened.page.mouse.down()
-    opened.page.mouse.move(x + dx, y + dy, steps=steps)
-    opened.page.mouse.up()
 
 
 def _press(opened, *names: str, index: int = 0) -> None:
@@ -143,16 +132,16 @@ def test_dragging_q_begins_anew_from_there(widget_page):
     opened = widget_page(widget)
     opened.page.wait_for_timeout(100)
     disc = _handle(opened, "q")
-    at = _centre(disc)
-    _drag(opened, disc, -70, -60)
+    at = centre(disc)
+    drag(opened, disc, -70, -60)
     opened.page.wait_for_timeout(REST)
-    assert _centre(disc) == pytest.approx((at[0] - 70, at[1] - 60), abs=1.5)
+    assert centre(disc) == pytest.approx((at[0] - 70, at[1] - 60), abs=1.5)
     _shows(opened, widget)
     assert widget.steps == 0 and widget.start[0] < -0.5 and widget.start[1] > 0.7
     np.testing.assert_allclose(widget.variances, before)
     _press(opened, "q1", "rewind")  # back to where the hand left it
     opened.page.wait_for_timeout(REST)
-    assert _centre(disc) == pytest.approx((at[0] - 70, at[1] - 60), abs=1.5)
+    assert centre(disc) == pytest.approx((at[0] - 70, at[1] - 60), abs=1.5)
     _press(opened, "reset")
     opened.page.wait_for_timeout(REST)
     assert (opened.get("start"), opened.get("steps")) == ([-2, 1], 5) and opened.errors == []
@@ -168,11 +157,11 @@ def test_the_grips_make_q_wider_and_narrower(widget_page, rho):
     pixels = 340 / 2 / 3.2  # of one unit: the plane is 342 high, and 15 of it stay free at both ends
     sds = np.sqrt(widget.variances)
     for name, j, (dx, dy) in (("w1", 0, (40, 25)), ("w2", 1, (30, -50))):
-        _drag(opened, _handle(opened, name), dx, dy)
+        drag(opened, _handle(opened, name), dx, dy)
         _shows(opened, widget)
         sds[j] += (dx, -dy)[j] / 2 / pixels
         assert np.sqrt(widget.variances) == pytest.approx(sds, rel=0.1) and widget.start == [0, 0]
-    _drag(opened, _handle(opened, "w1"), -900, 0)
+    drag(opened, _handle(opened, "w1"), -900, 0)
     _shows(opened, widget)
     assert widget.variances[0] == pytest.approx(0.05**2)
     assert opened.errors == []
@@ -180,26 +169,26 @@ def test_the_grips_make_q_wider_and_narrower(widget_page, rho):
 
 def test_python_hears_only_after_the_hand_has_rested(widget_page):
     opened = widget_page(MeanFieldExplorer())
-    sent = opened.sent_at_rest(lambda: _drag(opened, _handle(opened, "q"), 150, -20, steps=60), REST)
+    sent = opened.sent_at_rest(lambda: drag(opened, _handle(opened, "q"), 150, -20, steps=60), REST)
     assert set(sent) == {"start"}
 
 
 def test_a_press_in_the_plane_brings_q_and_q_never_leaves_it(widget_page):
     opened = widget_page(MeanFieldExplorer())
     disc, plane = _handle(opened, "q"), opened.view().locator("[data-picture=plane]")
-    x, y = _centre(disc)
+    x, y = centre(disc)
     opened.page.mouse.click(x + 130, y + 90)
     opened.page.wait_for_timeout(REST)
-    assert _centre(disc) == pytest.approx((x + 130, y + 90), abs=1.5)
+    assert centre(disc) == pytest.approx((x + 130, y + 90), abs=1.5)
     box = plane.bounding_box()
     for dx, dy in ((2000, -2000), (-4000, 3000)):
-        _drag(opened, disc, dx, dy)
+        drag(opened, disc, dx, dy)
         opened.page.wait_for_timeout(REST)
-        x, y = _centre(disc)
+        x, y = centre(disc)
         assert box["x"] + 40 <= x <= box["x"] + box["width"] - 80
         assert box["y"] + 80 <= y <= box["y"] + box["height"] - 30
         for grip in ("w1", "w2"):
-            x, y = _centre(_handle(opened, grip))
+            x, y = centre(_handle(opened, grip))
             assert box["x"] <= x <= box["x"] + box["width"] and box["y"] <= y <= box["y"] + box["height"]
 
 
@@ -286,7 +275,7 @@ def test_python_can_set_everything(widget_page):
     opened.receive("first", 2)
     _shows(opened, widget)
     assert widget.steps == 7 and widget.means == pytest.approx([100, -20], abs=2)
-    x, _ = _centre(_handle(opened, "q"))
+    x, _ = centre(_handle(opened, "q"))
     assert x > opened.view().locator("[data-picture=plane]").bounding_box()["x"]
     assert opened.saved() == [] and opened.errors == []
 
@@ -334,13 +323,7 @@ def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
 def test_nothing_is_cut_or_laid_over_anything_else(widget_page, width):
     opened = widget_page(MeanFieldExplorer(-0.99, start=(-3, -3), steps=12, forward=True), width=width)
     opened.page.wait_for_timeout(200)
-    cut = opened.view().evaluate(
-        """view => { const root = view.querySelector(".vc"), edge = root.getBoundingClientRect();
-        return [...root.querySelectorAll("canvas, button, .vc-em-number, .vc-kl-number, .vc-em-unit, p, label, label *")].filter(e => {
-          const r = e.getBoundingClientRect();
-          return r.width && (r.right > edge.right + 1 || r.left < edge.left - 1 || e.scrollWidth > e.clientWidth + 1 && e.clientWidth);
-        }).map(e => e.outerHTML.slice(0, 90)); }"""
-    )
+    cut = cut_off(opened, "canvas, button, .vc-em-number, .vc-kl-number, .vc-em-unit, p, label, label *")
     boxes = [each.bounding_box() for each in opened.view().locator("canvas").all()]
     beside = boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     assert beside == (width >= 900) and (beside or boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"])

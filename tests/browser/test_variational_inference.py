@@ -6,6 +6,8 @@ import pytest
 from vaecourse import one_latent as ol
 from vaecourse.widgets.variational_inference import ELBOExplorer
 
+from .hand import centre, cut_off
+
 REST = 400  # ms: for a kernel, and while it plays
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
 let hash = 2166136261; for (const byte of data) hash = Math.imul(hash ^ byte, 16777619) >>> 0; return hash; }"""
@@ -30,13 +32,8 @@ def _rest(opened) -> None:
     )
 
 
-def _centre(locator) -> tuple[float, float]:
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
 def _drag(opened, handle: str, dx: float, dy: float = 0, steps: int = 12, index: int = 0) -> None:
-    x, y = _centre(opened.view(index).locator(f"[data-handle={handle}]"))
+    x, y = centre(opened.view(index).locator(f"[data-handle={handle}]"))
     opened.page.mouse.move(x, y)
     opened.page.mouse.down()
     opened.page.mouse.move(x + dx, y + dy, steps=steps)
@@ -121,21 +118,21 @@ def test_q_follows_the_hand(widget_page):
     opened = widget_page(ELBOExplorer("square", m=-1.0, s=-1.0))
     _rest(opened)
     for handle, dx in (("m", 60), ("sd", 30)):
-        before = _centre(opened.view().locator(f"[data-handle={handle}]"))
+        before = centre(opened.view().locator(f"[data-handle={handle}]"))
         m, s = opened.get("m"), opened.get("s")
         _drag(opened, handle, dx, 40)
         _rest(opened)
-        assert _centre(opened.view().locator(f"[data-handle={handle}]"))[0] == pytest.approx(
+        assert centre(opened.view().locator(f"[data-handle={handle}]"))[0] == pytest.approx(
             before[0] + dx, abs=1.5
         )
         scale = 8 / (opened.view().locator("[data-picture=densities]").bounding_box()["width"] - 54)
         moved = opened.get("m") - m if handle == "m" else np.exp(opened.get("s") / 2) - np.exp(s / 2)
         assert moved == pytest.approx(dx * scale, abs=0.03)
         assert (opened.get("s") == s) if handle == "m" else (opened.get("m") == m)
-    x, y = _centre(opened.view().locator("[data-handle=m]"))
+    x, y = centre(opened.view().locator("[data-handle=m]"))
     opened.page.mouse.click(x - 50, y + 5)  # a press beside it brings the nearest handle
     _rest(opened)
-    assert _centre(opened.view().locator("[data-handle=m]"))[0] == pytest.approx(x - 50, abs=1.5)
+    assert centre(opened.view().locator("[data-handle=m]"))[0] == pytest.approx(x - 50, abs=1.5)
     assert opened.errors == []
 
 
@@ -146,7 +143,7 @@ def test_q_stays_in_the_picture_and_its_handles_apart(widget_page):
         _drag(opened, handle, dx, -900)
         terms = _shows(opened)
         assert np.isfinite(terms.elbo) and abs(opened.get("m")) <= 4 and -14 <= opened.get("s") <= 2
-        places = [_centre(opened.view().locator(f"[data-handle={each}]")) for each in ("m", "sd")]
+        places = [centre(opened.view().locator(f"[data-handle={each}]")) for each in ("m", "sd")]
         for x, y in places:
             assert picture["x"] <= x <= picture["x"] + picture["width"]
             assert picture["y"] <= y <= picture["y"] + picture["height"]
@@ -325,13 +322,7 @@ def test_nothing_is_cut_or_laid_over_anything_else(widget_page, width, s):
     opened = widget_page(ELBOExplorer("square", m=1.2, s=s, entropy=False), width=width)
     _press(opened, "step")
     _rest(opened)
-    cut = opened.view().evaluate(
-        """view => { const root = view.querySelector(".vc"), edge = root.getBoundingClientRect();
-        return [...root.querySelectorAll("canvas, button, label, .vc-vi-number, p, .vc-vi-name, .vc-vi-legend span")].filter(e => {
-          const r = e.getBoundingClientRect();
-          return r.width && (r.right > edge.right + 1 || r.left < edge.left - 1 || e.scrollWidth > e.clientWidth + 1 && e.clientWidth);
-        }).map(e => e.outerHTML.slice(0, 90)); }"""
-    )
+    cut = cut_off(opened, "canvas, button, label, .vc-vi-number, p, .vc-vi-name, .vc-vi-legend span")
     boxes = [each.bounding_box() for each in opened.view().locator("canvas").all()]
     beside = boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     assert beside == (width >= 900) and (beside or boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"])
