@@ -83,6 +83,13 @@ MEAN_FIELD = """
 from vaecourse.widgets.mean_field import MeanFieldExplorer
 MeanFieldExplorer(steps=4, forward=True)
 """
+MIXTURE = """
+import numpy as np
+from vaecourse.widgets.gaussian_mixture import EMExplorer
+rng = np.random.default_rng(0)
+centres = rng.uniform(-4, 4, (6, 2))
+EMExplorer(centres[np.arange(1000) % 6] + rng.normal(size=(1000, 2)), k=6, step=20)
+"""
 PAD, SLIDER, SEEN = "canvas[data-handle=pad]", "input[data-handle=slider]", "[data-picture]"
 OUTPUT = ".jp-OutputArea-output img"
 
@@ -102,6 +109,13 @@ CASES = (
     Case("grid of 225, two models", (MODELS, PICTURES), SLIDER, "[data-picture=grid]"),
     Case("pad while the kernel trains", (MODELS, EXPLORER, TRAINING), PAD, SEEN, True),
     Case("slider while the kernel trains", (MODELS, EXPLORER, TRAINING), SLIDER, SEEN),
+    Case(
+        "EM: a mean, 1000 points, 6 components, step 20",
+        (MIXTURE,),
+        "canvas[data-handle=nearest]",
+        SEEN,
+        True,
+    ),
     Case("ELBO: the mean of q", (ELBO,), "canvas[data-handle=nearest]", "[data-picture=bar]"),
     Case("Bayesian line: a point", (LINE,), "[data-handle]", SEEN, True),
     Case("Bayesian line: the prior", (LINE,), "[data-handle=middle]", SEEN, True),

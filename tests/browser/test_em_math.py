@@ -101,6 +101,18 @@ def test_a_component_out_of_reach_gets_no_weight_and_says_so_as_in_python(run):
         assert state["log_likelihood"] == pytest.approx(python.log_likelihood, rel=MOST)
 
 
+def test_the_bound_counts_shares_of_nothing_and_next_to_nothing_as_in_python(run):
+    """In one E step some shares are exactly 0, some about e^-300, and the bound needs all that count."""
+    cloud = np.random.default_rng(6).normal(size=(60, 2))
+    cases = [(cloud, [[0, 0], [24.0, 0], [900, 900]], 5), (cloud, [[0, 0], [0, 70]], 7)]
+    for (x, means, steps), states in zip(cases, run(cases), strict=True):
+        r = states[1]["responsibilities"]
+        assert (r == 0).any() or ((r > 0) & (r < 1e-100)).any()
+        for state, ours in zip(states[1:], EMExplorer(x, means=means, step=steps).states()[1:], strict=True):
+            assert state["bound"] == pytest.approx(ours.bound, rel=MOST)
+            np.testing.assert_allclose(state["means"], ours.mixture.means, rtol=MOST, atol=MOST)
+
+
 def test_touch_and_lift(run):
     for states in run(list(_problems(60, seed=3, steps=20))):
         size = abs(states[0]["log_likelihood"])

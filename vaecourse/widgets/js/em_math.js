@@ -3,6 +3,7 @@
 // covariances (3k: xx, xy, yy) }. Responsibilities are n rows of k. Float64Arrays throughout; everything in nats.
 
 const LOG_2PI = Math.log(2 * Math.PI);
+const LEAST = -746; // e to the power of less is 0
 const NO_SHARE = 1e-200; // a component with less responsibility than this has none
 export const REG = 1e-6; // added to both variances of every component
 
@@ -10,8 +11,7 @@ export const REG = 1e-6; // added to both variances of every component
 // k ellipses with the area of one.
 export function startAt(x, means, reg = REG) {
   const k = means.length / 2;
-  const { covariances } = mStep(x, new Float64Array(x.length / 2).fill(1), 1, 0);
-  const [xx, xy, yy] = covariances.map((value) => value / k);
+  const [xx, xy, yy] = momentsOfAll(x).slice(3).map((value) => value / k);
   return {
     weights: new Float64Array(k).fill(1 / k),
     means: Float64Array.from(means),
@@ -27,9 +27,10 @@ function logJoint({ weights, means, covariances }, x) {
     const [xx, xy, yy] = covariances.subarray(3 * j, 3 * j + 3);
     const [a, b, c] = factor(xx, xy, yy);
     const height = Math.log(weights[j]) - Math.log(a) - Math.log(c) - LOG_2PI;
+    const [mx, my] = [means[2 * j], means[2 * j + 1]];
     for (let i = 0; i < n; i++) {
-      const u = (x[2 * i] - means[2 * j]) / a;
-      const v = (x[2 * i + 1] - means[2 * j + 1] - b * u) / c;
+      const u = (x[2 * i] - mx) / a;
+      const v = (x[2 * i + 1] - my - b * u) / c;
       joint[i * k + j] = height - 0.5 * (u * u + v * v);
     }
   }
@@ -44,70 +45,84 @@ export function factor(xx, xy, yy) {
   return [a, b, Math.sqrt(Math.max(yy - b * b, yy * Number.EPSILON))];
 }
 
-// The E step: r_nk = w_k N(x_n; k) / Σ_j w_j N(x_n; j), and log p(X) = Σ_n log Σ_j w_j N(x_n; j), by log-sum-exp.
+// The E step: r_nk = w_k N(x_n; k) / Σ_j w_j N(x_n; j), and log p(X) = Σ_n log Σ_j w_j N(x_n; j), by log-sum-exp. The
+// entropy −Σ r log r costs no logarithm of its own: log r_nk is the log-joint minus log Σ_j, and 0·log 0 counts as 0.
 export function eStep(mixture, x) {
   const [joint, k] = [logJoint(mixture, x), mixture.weights.length];
   const responsibilities = new Float64Array(joint.length);
-  let logLikelihood = 0;
+  let logLikelihood = 0, entropy = 0;
   for (let at = 0; at < joint.length; at += k) {
-    let [largest, sum] = [-Infinity, 0];
+    let largest = -Infinity, sum = 0, slope = 0;
     for (let j = at; j < at + k; j++) if (joint[j] > largest) largest = joint[j];
-    for (let j = at; j < at + k; j++) sum += responsibilities[j] = Math.exp(joint[j] - largest);
+    for (let j = at; j < at + k; j++) {
+      const below = joint[j] - largest;
+      if (below < LEAST) continue;
+      const share = Math.exp(below);
+      responsibilities[j] = share;
+      sum += share;
+      slope += share * below;
+    }
     for (let j = at; j < at + k; j++) responsibilities[j] /= sum;
-    logLikelihood += largest + Math.log(sum);
+    const log = Math.log(sum);
+    logLikelihood += largest + log;
+    entropy += log - slope / sum;
   }
-  return { responsibilities, logLikelihood, joint };
+  return { responsibilities, logLikelihood, entropy, joint };
 }
 
 // The M step: N_k = Σ_n r_nk, w_k = N_k/n, m_k = Σ_n r_nk x_n / N_k, Σ_k = Σ_n r_nk (x_n − m_k)(x_n − m_k)ᵀ / N_k + reg·I.
 // A component without any responsibility gets the weight 0, and mean and covariance of all the data, as in Python.
 export function mStep(x, r, k, reg = REG) {
-  const n = x.length / 2;
   const [weights, means, covariances] = [new Float64Array(k), new Float64Array(2 * k), new Float64Array(3 * k)];
   for (let j = 0; j < k; j++) {
-    let total = 0;
-    for (let i = 0; i < n; i++) total += r[i * k + j];
-    const empty = total < NO_SHARE;
-    let [count, sumX, sumY] = [0, 0, 0];
-    for (let i = 0; i < n; i++) {
-      const share = empty ? 1 : r[i * k + j];
-      count += share;
-      sumX += share * x[2 * i];
-      sumY += share * x[2 * i + 1];
-    }
-    const [mx, my] = [sumX / count, sumY / count];
-    let [xx, xy, yy] = [0, 0, 0];
-    for (let i = 0; i < n; i++) {
-      const [dx, dy, share] = [x[2 * i] - mx, x[2 * i + 1] - my, empty ? 1 : r[i * k + j]];
-      xx += share * dx * dx;
-      xy += share * dx * dy;
-      yy += share * dy * dy;
-    }
-    weights[j] = empty ? 0 : total / n;
+    const own = moments(x, r, j, k);
+    const empty = own[0] < NO_SHARE;
+    const [count, mx, my, xx, xy, yy] = empty ? momentsOfAll(x) : own;
+    weights[j] = empty ? 0 : (2 * count) / x.length;
     means.set([mx, my], 2 * j);
-    covariances.set([xx / count + reg, xy / count, yy / count + reg], 3 * j);
+    covariances.set([xx + reg, xy, yy + reg], 3 * j);
   }
   return { weights, means, covariances };
 }
 
-// The bound: Σ_n Σ_k r_nk (log w_k + log N(x_n; k) − log r_nk) ≤ log p(X), and 0·log 0 counts as 0.
-export function lowerBound(joint, r) {
+// [Σ_n r_n, mean x and y, covariance xx, xy and yy] of the points under the shares r_n = r[j], r[j + k], r[j + 2k], ...
+function moments(x, r, j, k) {
+  let count = 0, mx = 0, my = 0, xx = 0, xy = 0, yy = 0;
+  for (let i = 0, at = j; i < x.length; i += 2, at += k) {
+    count += r[at];
+    mx += r[at] * x[i];
+    my += r[at] * x[i + 1];
+  }
+  [mx, my] = [mx / count, my / count];
+  for (let i = 0, at = j; i < x.length; i += 2, at += k) {
+    const dx = x[i] - mx, dy = x[i + 1] - my, share = r[at];
+    xx += share * dx * dx;
+    xy += share * dx * dy;
+    yy += share * dy * dy;
+  }
+  return [count, mx, my, xx / count, xy / count, yy / count];
+}
+const momentsOfAll = (x) => moments(x, new Float64Array(x.length / 2).fill(1), 0, 1);
+
+// The bound: Σ_n Σ_k r_nk (log w_k + log N(x_n; k)) + entropy of r ≤ log p(X).
+export function lowerBound(joint, r, entropy) {
   let total = 0;
-  for (let i = 0; i < r.length; i++) if (r[i] > 0) total += r[i] * (joint[i] - Math.log(r[i]));
-  return total;
+  for (let i = 0; i < r.length; i++) if (r[i] > 0) total += r[i] * joint[i];
+  return total + entropy;
 }
 
 // EM as a row of states { mixture, responsibilities, logLikelihood, bound }: the start, which has no responsibilities
 // and no bound yet; then E, M, E, M, ... `posterior` is what the next E step will find.
 export function begin(x, mixture) {
-  const { responsibilities, logLikelihood, joint } = eStep(mixture, x);
-  return { mixture, responsibilities: null, logLikelihood, bound: null, posterior: responsibilities, joint };
+  const { responsibilities: posterior, ...found } = eStep(mixture, x);
+  return { mixture, responsibilities: null, bound: null, posterior, ...found };
 }
 export const touches = (state) => state.responsibilities === state.posterior;
 export function advance(x, state) {
-  if (!touches(state)) return { ...state, responsibilities: state.posterior, bound: lowerBound(state.joint, state.posterior) };
-  const after = begin(x, mStep(x, state.responsibilities, state.mixture.weights.length));
-  return { ...after, responsibilities: state.responsibilities, bound: lowerBound(after.joint, state.responsibilities) };
+  const { responsibilities: r, posterior, joint, entropy } = state;
+  if (!touches(state)) return { ...state, responsibilities: posterior, bound: lowerBound(joint, posterior, entropy) };
+  const after = begin(x, mStep(x, r, state.mixture.weights.length));
+  return { ...after, responsibilities: r, bound: lowerBound(after.joint, r, entropy) };
 }
 
 // The state after `step` steps from the given means, with all the states before it.

@@ -16,18 +16,20 @@ const SIGNS = "●■▲◆▼✚"; // what the legend shows for the shapes that
 const css = ([r, g, b]) => `rgb(${r},${g},${b})`;
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
+// The corners of the markers of the components from the third on, for a marker of size 1.
+const CORNERS = [
+  [[0, -1.25], [1.15, 0.8], [-1.15, 0.8]],
+  [[0, -1.35], [1.1, 0], [0, 1.35], [-1.1, 0]],
+  [[0, 1.25], [1.15, -0.8], [-1.15, -0.8]],
+  [[-0.45, -1.3], [0.45, -1.3], [0.45, -0.45], [1.3, -0.45], [1.3, 0.45], [0.45, 0.45], [0.45, 1.3], [-0.45, 1.3], [-0.45, 0.45], [-1.3, 0.45], [-1.3, -0.45], [-0.45, -0.45]],
+];
+
 // The path of the marker of component j, around (x, y).
 function shape(context, j, x, y, s) {
   if (j === 0) context.arc(x, y, s, 0, 2 * Math.PI);
   else if (j === 1) context.rect(x - 0.9 * s, y - 0.9 * s, 1.8 * s, 1.8 * s);
   else {
-    const t = 0.45 * s, corners = {
-      2: [[0, -1.25 * s], [1.15 * s, 0.8 * s], [-1.15 * s, 0.8 * s]],
-      3: [[0, -1.35 * s], [1.1 * s, 0], [0, 1.35 * s], [-1.1 * s, 0]],
-      4: [[0, 1.25 * s], [1.15 * s, -0.8 * s], [-1.15 * s, -0.8 * s]],
-      5: [[-t, -1.3 * s], [t, -1.3 * s], [t, -t], [1.3 * s, -t], [1.3 * s, t], [t, t], [t, 1.3 * s], [-t, 1.3 * s], [-t, t], [-1.3 * s, t], [-1.3 * s, -t], [-t, -t]],
-    }[j];
-    corners.forEach(([dx, dy], i) => (i ? context.lineTo(x + dx, y + dy) : context.moveTo(x + dx, y + dy)));
+    for (const [dx, dy] of CORNERS[j - 2]) context.lineTo(x + dx * s, y + dy * s);
     context.closePath();
   }
 }
