@@ -179,6 +179,25 @@ def test_a_disc_follows_the_pointer_and_em_runs_again_from_there(widget_page, st
     assert opened.errors == []
 
 
+def test_many_points_are_squares_under_the_hand_and_markers_again_at_rest(widget_page):
+    x, points = _data(600), "[data-picture=points]"
+    widget = EMExplorer(x, means=[[1, 15], [4, 20], [2, 40]], step=20)
+    opened = widget_page(widget)
+    left, top = centre(opened.view().locator("[data-handle=m2]"))
+    opened.page.mouse.move(left, top)
+    opened.page.mouse.down()
+    opened.page.mouse.move(left - 40, top - 30, steps=8)
+    opened.page.wait_for_timeout(REST)
+    held = opened.view().locator(points).evaluate(HASH)
+    opened.page.mouse.up()
+    _shows(opened, widget)
+    rested = opened.view().locator(points).evaluate(HASH)
+    fresh = widget_page(EMExplorer(x, means=opened.get("means"), step=20))
+    fresh.page.wait_for_timeout(REST)
+    assert held != rested == fresh.view().locator(points).evaluate(HASH)
+    assert opened.errors == []
+
+
 def test_python_hears_only_after_the_hand_has_rested(widget_page):
     opened = widget_page(_explorer())
     handle = opened.view().locator("[data-handle=m1]")

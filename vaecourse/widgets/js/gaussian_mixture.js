@@ -6,6 +6,7 @@ import { choice, drag, gridLines, repaint, grip, INK, mark, road, say, sharp, ti
 
 const TRAITS = ["means", "step"];
 const MOST = 6, LAST = 200; // components; steps (E and M counted apart)
+const MANY = 400; // points: more are drawn smaller, and as squares while a hand drags
 const WINDOW = 8; // steps in sight
 const PAD = { left: 50, right: 10, top: 24, bottom: 38 }, HIGH = 400, SIDE = { left: 76, right: 12, top: 32, bottom: 38 }, LOW = 290;
 const BUDGET = 4; // ms of a frame for EM itself: while a hand drags, a long run may be shown a few steps short
@@ -252,14 +253,19 @@ function render({ model, el }) {
     context.rect(PAD.left, PAD.top, width - PAD.left - PAD.right, HIGH - PAD.top - PAD.bottom);
     context.clip();
     const r = states[step].responsibilities;
-    const size = n > 400 ? 2.6 : 3.4;
+    const size = (n > MANY ? 2.6 : 3.4) - (r ? 0 : 0.6);
+    const quick = dragging && n > MANY; // squares: the shapes are back when the hand lets go
     const colours = COLOURS.slice(0, count());
     for (let i = 0; i < n; i++) {
       const { colour, leader } = r ? mixColours(colours, r, i * count()) : { colour: "#777", leader: 0 };
+      const left = toX(x[2 * i]), top = toY(x[2 * i + 1]);
       context.fillStyle = colour;
-      context.beginPath();
-      shape(context, leader, toX(x[2 * i]), toY(x[2 * i + 1]), r ? size : size - 0.6);
-      context.fill();
+      if (quick) context.fillRect(left - 0.9 * size, top - 0.9 * size, 1.8 * size, 1.8 * size);
+      else {
+        context.beginPath();
+        shape(context, leader, left, top, size);
+        context.fill();
+      }
     }
     for (let j = 0; j < count(); j++) {
       context.strokeStyle = css(COLOURS[j]);
