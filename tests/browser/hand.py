@@ -15,6 +15,16 @@ def drag(opened, locator, dx: float, dy: float, steps: int = 12) -> None:
     opened.page.mouse.up()
 
 
+def press(opened, *names: str, index: int = 0) -> None:
+    """Click the buttons with these `data-action`s, in turn."""
+    for name in names:
+        opened.view(index).locator(f"[data-action={name}]").click()
+
+
+def read(opened, key: str, index: int = 0) -> str:
+    return opened.view(index).locator(f"[data-readout={key}]").inner_text()
+
+
 def cut_off(opened, elements: str) -> list[str]:
     """The elements (a CSS selector) that stick out of their widget, or whose own content does not fit."""
     return opened.view().evaluate(

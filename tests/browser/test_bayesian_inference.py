@@ -6,7 +6,7 @@ import pytest
 from vaecourse.bayesian_inference import Gaussian
 from vaecourse.widgets.bayesian_inference import BayesExplorer
 
-from .hand import centre, cut_off, drag
+from .hand import centre, cut_off, drag, press
 
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 SETTLED = """ms => new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), ms))"""
@@ -37,11 +37,6 @@ def _picture(opened, name: str):
 def _rest(opened, ms: int = 150) -> None:
     """Wait in the page itself, whose timers keep their order however busy the machine is: longer than the 120 ms of rest."""
     opened.page.evaluate(SETTLED, ms)
-
-
-def _press(opened, *names: str, index: int = 0) -> None:
-    for name in names:
-        opened.view(index).locator(f"[data-action={name}]").click()
 
 
 def _read(opened, key: str, index: int = 0) -> str:
@@ -76,7 +71,7 @@ def test_point_by_point_with_the_numbers_of_python(widget_page):
     evidence = [0.0]
     pictures = [_picture(opened, "belief").evaluate(HASH)]
     for used in range(1, 7):
-        _press(opened, "more")
+        press(opened, "more")
         _shows(opened, widget)
         evidence.append(widget.log_evidence())
         pictures.append(_picture(opened, "belief").evaluate(HASH))
@@ -84,7 +79,7 @@ def test_point_by_point_with_the_numbers_of_python(widget_page):
         assert opened.get("used") == used and status.startswith(f"Point {used} came in")
         assert f"it adds {evidence[-1] - evidence[-2]:.3f} nats" in status
     assert len(set(pictures)) == 7 and opened.view().locator("[data-action=more]").is_disabled()
-    _press(opened, "less", "less")
+    press(opened, "less", "less")
     _shows(opened, widget)
     assert opened.get("used") == 4 and opened.get("points") == POINTS and opened.errors == []
 
@@ -156,7 +151,7 @@ def test_a_drag_beside_takes_the_nearest_along_and_a_click_moves_nothing(widget_
         assert centre(_handle(opened, name)) == pytest.approx((x + 70, y - 40), abs=1.5)
         assert _handle(opened, name).evaluate("e => e === document.activeElement")
         assert sum(a != b for a, b in zip(read(), before, strict=True)) == (1 if name == "point3" else 2)
-    _press(opened, *["remove"] * 6)
+    press(opened, *["remove"] * 6)
     box = _picture(opened, "data").bounding_box()
     opened.page.mouse.move(box["x"] + 100, box["y"] + 100)
     opened.page.mouse.down()
@@ -188,7 +183,7 @@ def test_points_come_and_go_by_double_click(widget_page):
 def test_points_come_and_go_by_buttons_and_keys(widget_page):
     widget = _explorer()
     opened = widget_page(widget)
-    _press(opened, "add")
+    press(opened, "add")
     _shows(opened, widget)
     x, y = opened.get("points")[6]
     assert -0.3 < x < 1.2 and opened.get("used") == 7  # in the widest gap, on the average prediction
@@ -199,22 +194,22 @@ def test_points_come_and_go_by_buttons_and_keys(widget_page):
     _handle(opened, "point2").focus()
     _rest(opened)
     assert opened.view().locator("[data-action=remove]").inner_text() == "remove point 2"
-    _press(opened, "remove")
+    press(opened, "remove")
     _shows(opened, widget)
     assert opened.get("points") == POINTS[:1] + POINTS[2:] and opened.get("used") == 5
     for _ in range(5):
-        _press(opened, "remove")
+        press(opened, "remove")
     _shows(opened, widget)
     assert opened.get("points") == [] and opened.view().locator("[data-action=remove]").is_disabled()
     assert "the posterior is the prior" in opened.view().locator("[role=status]").inner_text()
     for _ in range(30):
-        _press(opened, "add")
+        press(opened, "add")
     _shows(opened, widget)
     assert len(opened.get("points")) == 30 and opened.view().locator("[data-action=add]").is_disabled()
     box = _picture(opened, "data").bounding_box()
     opened.page.mouse.dblclick(box["x"] + box["width"] - 40, box["y"] + 40)
     assert "at most 30 points" in opened.view().locator("[role=status]").inner_text()
-    _press(opened, "reset")
+    press(opened, "reset")
     _shows(opened, widget)
     assert opened.get("points") == POINTS and opened.get("used") == 6 and opened.errors == []
 
@@ -277,12 +272,12 @@ def test_fixed_noise_carries_the_lines_along_and_other_lines_can_be_drawn(widget
     opened = widget_page(widget)
     _rest(opened)
     seen = [_picture(opened, "belief").evaluate(HASH)]
-    _press(opened, "draw")
+    press(opened, "draw")
     _rest(opened)
     seen.append(_picture(opened, "belief").evaluate(HASH))
     assert opened.get("draw") == 1 and seen[0] != seen[1]
     for _ in range(19):
-        _press(opened, "draw")
+        press(opened, "draw")
     _rest(opened)
     assert opened.get("draw") == 0 and _picture(opened, "belief").evaluate(HASH) == seen[0]
 
@@ -390,12 +385,12 @@ def test_the_end_is_told_to_a_screen_reader(widget_page):
 def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
     other = BayesExplorer([], [], noise_sd=0.3)
     opened = widget_page(_explorer(), other)
-    _press(opened, "less", index=0)
+    press(opened, "less", index=0)
     _rest(opened)
     assert (opened.get("used", 0), opened.get("used", 1)) == (5, 0) and opened.saved(1) == []
-    _press(opened, "add", index=1)
+    press(opened, "add", index=1)
     _shows(opened, other, 1)
-    _press(opened, "less", index=0)
+    press(opened, "less", index=0)
     saved = len(opened.saved(0))
     for index in range(2):
         opened.clean_up(index)
@@ -422,7 +417,7 @@ def test_the_page_keeps_its_height_whatever_is_said(widget_page):
     opened = widget_page(_explorer(used=0), width=900)
     root, heights = opened.view().locator(".vc-bayes"), set()
     for name in ("more", "more", "more", "draw", "less", "less", "less"):
-        _press(opened, name)
+        press(opened, name)
         _rest(opened)
         heights.add(root.bounding_box()["height"])
     assert len(heights) == 1
@@ -435,7 +430,7 @@ def test_poor_data_are_drawn_too(widget_page, x, y):
     widget = BayesExplorer(x, y)
     opened = widget_page(widget)
     _shows(opened, widget)
-    _press(opened, "add", "less")
+    press(opened, "add", "less")
     _shows(opened, widget)
     assert opened.errors == [] and "NaN" not in opened.view().inner_text()
 

@@ -5,7 +5,7 @@ import pytest
 
 from vaecourse.widgets.gaussian_mixture import EMExplorer
 
-from .hand import centre, cut_off, drag
+from .hand import centre, cut_off, drag, press, read
 
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -23,17 +23,8 @@ def _explorer(**options) -> EMExplorer:
     )
 
 
-def _press(opened, *names: str, index: int = 0) -> None:
-    for name in names:
-        opened.view(index).locator(f"[data-action={name}]").click()
-
-
-def _read(opened, key: str, index: int = 0) -> str:
-    return opened.view(index).locator(f"[data-readout={key}]").inner_text()
-
-
 def _number(opened, key: str, index: int = 0) -> float:
-    return float(_read(opened, key, index).replace("−", "-"))
+    return float(read(opened, key, index).replace("−", "-"))
 
 
 def _shows(opened, widget, index: int = 0) -> None:
@@ -44,7 +35,7 @@ def _shows(opened, widget, index: int = 0) -> None:
     state = widget.state()
     assert _number(opened, "likelihood", index) == pytest.approx(state.log_likelihood, abs=6e-4)
     if state.bound is None:
-        assert _read(opened, "bound", index) == "none yet" and _read(opened, "gap", index) == "–"
+        assert read(opened, "bound", index) == "none yet" and read(opened, "gap", index) == "–"
     else:
         assert _number(opened, "bound", index) == pytest.approx(state.bound, abs=6e-4)
         assert _number(opened, "gap", index) == pytest.approx(state.log_likelihood - state.bound, abs=6e-4)
@@ -61,18 +52,18 @@ def test_e_and_m_step_by_step_with_the_numbers_of_python(widget_page):
     assert opened.saved() == []
     pictures = []
     for number, name in enumerate("ememem", start=1):
-        _press(opened, name)
+        press(opened, name)
         _shows(opened, widget)
-        assert opened.get("step") == number and _read(opened, "step").startswith(f"step {number}: ")
+        assert opened.get("step") == number and read(opened, "step").startswith(f"step {number}: ")
         pictures.append(
             [opened.view().locator(f"[data-picture={each}]").evaluate(HASH) for each in ("points", "curve")]
         )
     assert len({points for points, _ in pictures}) == len({curve for _, curve in pictures}) == 6
-    _press(opened, "back", "back")
+    press(opened, "back", "back")
     opened.page.wait_for_timeout(REST)
     assert opened.get("step") == 4
     assert opened.view().locator("[data-picture=points]").evaluate(HASH) == pictures[3][0]
-    _press(opened, "rewind")
+    press(opened, "rewind")
     _shows(opened, widget)
     assert opened.get("step") == 0 and opened.view().locator("[data-action=rewind]").is_disabled()
     assert opened.errors == []
@@ -81,11 +72,11 @@ def test_e_and_m_step_by_step_with_the_numbers_of_python(widget_page):
 def test_a_step_out_of_turn_changes_nothing_and_says_why(widget_page):
     opened = widget_page(_explorer())
     status = opened.view().locator("[role=status]")
-    _press(opened, "m")
+    press(opened, "m")
     assert "the E step comes first" in status.inner_text()
-    _press(opened, "e", "e")
+    press(opened, "e", "e")
     assert "touches the log-likelihood already" in status.inner_text()
-    _press(opened, "m", "m")
+    press(opened, "m", "m")
     assert "a second M step changes nothing" in status.inner_text()
     opened.page.wait_for_timeout(REST)
     assert opened.get("step") == 2
@@ -104,7 +95,7 @@ def test_points_take_the_mixed_colours_of_their_responsibilities(widget_page):
     points = opened.view().locator("[data-picture=points]")
     opened.page.wait_for_timeout(REST)
     grey = points.evaluate(colours)["119,119,119"]
-    _press(opened, "e")
+    press(opened, "e")
     opened.page.wait_for_timeout(REST)
     widget.step = 1
     r = widget.state().responsibilities
@@ -129,7 +120,7 @@ def test_play_runs_to_rest_and_python_hears_the_end(widget_page):
     paused = opened.get("step")
     assert paused >= 2 and len(opened.saved()) == 1
     opened.page.wait_for_timeout(2 * REST)
-    assert _read(opened, "step").startswith(f"step {paused}:")
+    assert read(opened, "step").startswith(f"step {paused}:")
     play.click()
     opened.page.wait_for_function(
         "document.querySelector('[role=status]').textContent.includes('come to rest')", timeout=30_000
@@ -154,10 +145,10 @@ def test_ellipses_glide_unless_the_reader_wants_no_motion(widget_page):
     opened.page.wait_for_timeout(REST)
     assert opened.page.evaluate(frames) > 3
     opened.page.emulate_media(reduced_motion="reduce")
-    _press(opened, "e")
+    press(opened, "e")
     opened.page.wait_for_timeout(REST)
     assert opened.page.evaluate(frames) == 1
-    _press(opened, "play")  # and it still plays
+    press(opened, "play")  # and it still plays
     opened.page.wait_for_function(
         "document.querySelector('[data-readout=step]').textContent.startsWith('step 6')"
     )
@@ -247,7 +238,7 @@ def test_the_number_of_components_and_other_starts(widget_page):
     opened = widget_page(widget)
     discs = opened.view().locator("[role=slider]:visible")
     for k in (5, 6, 1, 2):
-        _press(opened, "e")
+        press(opened, "e")
         opened.view().locator(f"[aria-label='Number of components'] [data-value='{k}']").click()
         opened.page.wait_for_timeout(REST)
         assert discs.count() == len(opened.get("means")) == k and opened.get("step") == 0
@@ -256,12 +247,12 @@ def test_the_number_of_components_and_other_starts(widget_page):
     chosen = opened.get("means")
     drawn = []
     for _ in range(3):
-        _press(opened, "draw")
+        press(opened, "draw")
         opened.page.wait_for_timeout(REST)
         drawn.append(opened.get("means"))
     points = [list(point) for point in _data()]
     assert all(mean in points for means in drawn for mean in means) and drawn[0] != drawn[1] != drawn[2]
-    _press(opened, "reset")
+    press(opened, "reset")
     opened.page.wait_for_timeout(REST)
     assert opened.get("means") == chosen and opened.errors == []
 
@@ -284,7 +275,7 @@ def test_the_end_is_told_to_a_screen_reader(widget_page):
     opened = widget_page(_explorer())
     status = opened.view().locator("[role=status]")
     assert status.inner_text().startswith("At the start: log-likelihood −")
-    _press(opened, *"emem")
+    press(opened, *"emem")
     opened.page.wait_for_timeout(REST)
     level = f"{_number(opened, 'likelihood'):.1f}".replace("-", "−")
     assert status.inner_text().startswith(f"After 2 sweeps: log-likelihood {level}, ")
@@ -302,13 +293,13 @@ def test_the_end_is_told_to_a_screen_reader(widget_page):
 def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
     other = _explorer(k=3, means=None, seed=4)
     opened = widget_page(_explorer(), other, _explorer())
-    _press(opened, "e", "m", index=0)
+    press(opened, "e", "m", index=0)
     opened.page.wait_for_timeout(REST)
     assert (opened.get("step", 0), opened.get("step", 1)) == (2, 0) and opened.saved(1) == []
     _shows(opened, other, 1)
-    _press(opened, "play", index=0)
-    _press(opened, "m", index=0)  # ends play
-    _press(opened, "play", index=2)
+    press(opened, "play", index=0)
+    press(opened, "m", index=0)  # ends play
+    press(opened, "play", index=2)
     opened.page.wait_for_timeout(100)
     saved = len(opened.saved(2))
     for index in range(3):
@@ -344,7 +335,7 @@ def test_a_number_keeps_its_place_when_its_digits_change(widget_page):
 def test_poor_data_are_drawn_too(widget_page, x):
     widget = EMExplorer(x, 1)
     opened = widget_page(widget)
-    _press(opened, *"emememem")
+    press(opened, *"emememem")
     _shows(opened, widget)
     assert opened.errors == [] and "NaN" not in opened.view().inner_text()
 

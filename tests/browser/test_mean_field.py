@@ -5,7 +5,7 @@ import pytest
 
 from vaecourse.widgets.mean_field import MeanFieldExplorer
 
-from .hand import centre, cut_off, drag
+from .hand import centre, cut_off, drag, press, read
 
 REST = 400  # ms: well after the 120 ms of rest, on a busy machine too
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -14,21 +14,12 @@ TRAITS = ("correlation", "sds", "mean", "start", "start_sds", "first", "steps", 
 NUMBERS = ("pq", "qp", "kept1", "kept2", "kept", "shrink", "least")
 
 
-def _press(opened, *names: str, index: int = 0) -> None:
-    for name in names:
-        opened.view(index).locator(f"[data-action={name}]").click()
-
-
 def _handle(opened, name: str, index: int = 0):
     return opened.view(index).locator(f"[data-handle={name}]")
 
 
-def _read(opened, key: str, index: int = 0) -> str:
-    return opened.view(index).locator(f"[data-readout={key}]").inner_text()
-
-
 def _number(opened, key: str, index: int = 0) -> float:
-    return float(_read(opened, key, index).replace("−", "-"))
+    return float(read(opened, key, index).replace("−", "-"))
 
 
 def _shows(opened, widget, index: int = 0) -> None:
@@ -39,7 +30,7 @@ def _shows(opened, widget, index: int = 0) -> None:
     left = widget.variances / np.diag(widget.covariance)
     expected = [kl_pq, kl_qp, *left, 1 - rho**2, rho**2, -0.5 * np.log(1 - rho**2)]
     assert [_number(opened, key, index) for key in NUMBERS] == pytest.approx(expected, abs=6e-4)
-    assert _read(opened, "steps", index).startswith(f"step {widget.steps}: ")
+    assert read(opened, "steps", index).startswith(f"step {widget.steps}: ")
 
 
 def _hashes(opened) -> tuple[int, int]:
@@ -55,17 +46,17 @@ def test_updates_one_by_one_with_the_numbers_of_python(widget_page):
     assert opened.saved() == []
     pictures, levels = [_hashes(opened)], [-_number(opened, "qp")]
     for number, name in enumerate(("q1", "q2", "q1", "q2"), start=1):
-        _press(opened, name)
+        press(opened, name)
         _shows(opened, widget)
         assert opened.get("steps") == number
         pictures.append(_hashes(opened))
         levels.append(-_number(opened, "qp"))
     assert len({plane for plane, _ in pictures}) == len({curve for _, curve in pictures}) == 5
     assert levels == sorted(levels)
-    _press(opened, "back", "back")
+    press(opened, "back", "back")
     opened.page.wait_for_timeout(REST)
     assert opened.get("steps") == 2 and _hashes(opened)[0] == pictures[2][0]
-    _press(opened, "rewind")
+    press(opened, "rewind")
     _shows(opened, widget)
     assert opened.get("steps") == 0 and opened.view().locator("[data-action=rewind]").is_disabled()
     assert _hashes(opened)[0] == pictures[0][0] and opened.errors == []
@@ -75,13 +66,13 @@ def test_the_other_factor_first_and_one_factor_twice(widget_page):
     widget = MeanFieldExplorer(0.8)
     opened = widget_page(widget)
     status = opened.view().locator("[role=status]")
-    _press(opened, "q2")
+    press(opened, "q2")
     _shows(opened, widget)
     assert (opened.get("first"), opened.get("steps")) == (2, 1)
-    assert _read(opened, "steps") == "step 1: 0 of q₁, 1 of q₂"
-    _press(opened, "q2")
+    assert read(opened, "steps") == "step 1: 0 of q₁, 1 of q₂"
+    press(opened, "q2")
     assert "q₂ is already the best beside this q₁" in status.inner_text()
-    _press(opened, "q1", "q1")
+    press(opened, "q1", "q1")
     assert "q₁ is already the best beside this q₂" in status.inner_text()
     opened.page.wait_for_timeout(REST)
     assert opened.get("steps") == 2
@@ -99,7 +90,7 @@ def test_play_runs_to_rest_and_python_hears_the_end(widget_page):
     paused = opened.get("steps")
     assert paused >= 2 and len(opened.saved()) == 1
     opened.page.wait_for_timeout(2 * REST)
-    assert _read(opened, "steps").startswith(f"step {paused}:")
+    assert read(opened, "steps").startswith(f"step {paused}:")
     play.click()
     status = "document.querySelector('[role=status]').textContent"
     opened.page.wait_for_function(f"{status}.includes('the best q there is')", timeout=30_000)
@@ -139,10 +130,10 @@ def test_dragging_q_begins_anew_from_there(widget_page):
     _shows(opened, widget)
     assert widget.steps == 0 and widget.start[0] < -0.5 and widget.start[1] > 0.7
     np.testing.assert_allclose(widget.variances, before)
-    _press(opened, "q1", "rewind")  # back to where the hand left it
+    press(opened, "q1", "rewind")  # back to where the hand left it
     opened.page.wait_for_timeout(REST)
     assert centre(disc) == pytest.approx((at[0] - 70, at[1] - 60), abs=1.5)
-    _press(opened, "reset")
+    press(opened, "reset")
     opened.page.wait_for_timeout(REST)
     assert (opened.get("start"), opened.get("steps")) == ([-2, 1], 5) and opened.errors == []
 
@@ -229,13 +220,13 @@ def test_the_forward_fit_is_shown_on_demand(widget_page):
     opened.page.wait_for_timeout(100)
     without = _hashes(opened)[0]
     assert not opened.view().locator("[data-readout=cover]").is_visible()
-    _press(opened, "forward")
+    press(opened, "forward")
     _shows(opened, widget)
     assert widget.forward and _hashes(opened)[0] != without
     assert _number(opened, "cover") == pytest.approx(1 / 0.36 - 1 + 0.5 * np.log(0.36), abs=6e-4)
     canvas = opened.view().locator("[data-picture=plane]")
     assert "forward fit" in canvas.get_attribute("aria-label")
-    _press(opened, "forward")
+    press(opened, "forward")
     opened.page.wait_for_timeout(REST)
     assert _hashes(opened)[0] == without and not opened.get("forward")
 
@@ -284,9 +275,9 @@ def test_what_a_screen_reader_is_told(widget_page):
     opened = widget_page(MeanFieldExplorer(0.8))
     status = opened.view().locator("[role=status]")
     assert status.inner_text().startswith("At the start: ELBO −")
-    _press(opened, "q1", "q2")
+    press(opened, "q1", "q2")
     opened.page.wait_for_timeout(REST)
-    level = _read(opened, "qp")
+    level = read(opened, "qp")
     assert status.inner_text().startswith(f"After 2 steps: ELBO −{level} nats, KL(q‖p) = {level}")
     assert "The last update gained" in status.inner_text()
     labels = [each.get_attribute("aria-label") for each in opened.view().locator("canvas[role=img]").all()]
@@ -304,12 +295,12 @@ def test_what_a_screen_reader_is_told(widget_page):
 def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
     other = MeanFieldExplorer(-0.3, steps=3)
     opened = widget_page(MeanFieldExplorer(), other, MeanFieldExplorer())
-    _press(opened, "q1", "q2", index=0)
+    press(opened, "q1", "q2", index=0)
     opened.page.wait_for_timeout(REST)
     assert (opened.get("steps", 0), opened.get("steps", 1)) == (2, 3) and opened.saved(1) == []
     _shows(opened, other, 1)
-    _press(opened, "play", index=0)
-    _press(opened, "q1", index=2)
+    press(opened, "play", index=0)
+    press(opened, "q1", index=2)
     opened.page.wait_for_timeout(100)
     for index in range(3):
         opened.clean_up(index)

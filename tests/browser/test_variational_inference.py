@@ -6,7 +6,7 @@ import pytest
 from vaecourse import one_latent as ol
 from vaecourse.widgets.variational_inference import ELBOExplorer
 
-from .hand import centre, cut_off
+from .hand import centre, cut_off, press
 
 REST = 400  # ms: for a kernel, and while it plays
 HASH = """canvas => { const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -40,11 +40,6 @@ def _drag(opened, handle: str, dx: float, dy: float = 0, steps: int = 12, index:
     opened.page.mouse.up()
 
 
-def _press(opened, *names: str, index: int = 0) -> None:
-    for name in names:
-        opened.view(index).locator(f"[data-action={name}]").click()
-
-
 def _choose(opened, group: str, value: str) -> None:
     opened.view().locator(f"[aria-label='{group}'] [data-value={value}]").click()
     _rest(opened)
@@ -69,7 +64,7 @@ def _shows(opened, index: int = 0) -> ol.Terms:
 
 
 def _play(opened) -> None:
-    _press(opened, "play")
+    press(opened, "play")
     opened.page.wait_for_function(
         "document.querySelector('[role=status]').textContent.match(/No small step|for ever/)", timeout=40_000
     )
@@ -153,7 +148,7 @@ def test_q_stays_in_the_picture_and_its_handles_apart(widget_page):
 
 def test_the_climb_on_the_elbo_closes_the_gap(widget_page):
     opened = widget_page(ELBOExplorer("line"))
-    _press(opened, "step", "step")
+    press(opened, "step", "step")
     _rest(opened)
     path = ol.climb(ol.LINE, 2.0, -0.5, -1.0, steps=2)
     assert (opened.get("m"), opened.get("s")) == pytest.approx((path.m[-1], path.s[-1]), abs=1e-9)
@@ -165,7 +160,7 @@ def test_the_climb_on_the_elbo_closes_the_gap(widget_page):
     assert _number(opened, "objective") == _number(opened, "elbo")
     steps = int(_number(opened, "steps"))
     assert 20 < steps < 120 and f"After {steps} steps" in opened.view().locator("[role=status]").inner_text()
-    _press(opened, "rewind")
+    press(opened, "rewind")
     _rest(opened)
     assert (opened.get("m"), opened.get("s")) == (-0.5, -1.0) and _number(opened, "steps") == 0
     assert opened.view().locator("[data-action=rewind]").is_disabled() and opened.errors == []
@@ -215,7 +210,7 @@ def test_the_path_is_drawn_and_play_can_be_paused(widget_page):
 
 def test_a_climb_from_the_top_says_that_there_is_nothing_higher(widget_page):
     opened = widget_page(ELBOExplorer("line", m=0.8, s=float(np.log(0.2))))
-    _press(opened, "step")
+    press(opened, "step")
     _rest(opened)
     assert "No small step leads higher" in opened.view().locator("[role=status]").inner_text()
     assert opened.get("m") == pytest.approx(0.8, abs=1e-6)
@@ -303,11 +298,11 @@ def test_it_is_told_to_a_screen_reader(widget_page):
 
 def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
     opened = widget_page(ELBOExplorer(), ELBOExplorer("coin"), ELBOExplorer("square"))
-    _press(opened, "step", index=0)
+    press(opened, "step", index=0)
     _rest(opened)
     assert opened.saved(1) == [] and opened.get("m", 1) == -0.5 != opened.get("m", 0)
     _shows(opened, 1)
-    _press(opened, "play", index=2)
+    press(opened, "play", index=2)
     opened.page.wait_for_timeout(REST)
     saved = len(opened.saved(2))
     for index in range(3):
@@ -320,7 +315,7 @@ def test_two_widgets_keep_apart_and_leave_nothing_behind(widget_page):
 @pytest.mark.parametrize("s", [-1.0, -14.0])
 def test_nothing_is_cut_or_laid_over_anything_else(widget_page, width, s):
     opened = widget_page(ELBOExplorer("square", m=1.2, s=s, entropy=False), width=width)
-    _press(opened, "step")
+    press(opened, "step")
     _rest(opened)
     cut = cut_off(opened, "canvas, button, label, .vc-vi-number, p, .vc-vi-name, .vc-vi-legend span")
     boxes = [each.bounding_box() for each in opened.view().locator("canvas").all()]
