@@ -1,0 +1,33 @@
+"""The assignments, by name: `assignment("A1")` as a student's installation knows it, or with its solutions."""
+
+import functools
+import importlib
+
+from .core import Assignment, Solved, read_table, visible
+
+MODULES = {
+    "A1": "kl_and_coding",
+    "A2": "poisson_mixture",
+    "A3": "gaussian_gamma",
+    "A5": "creatures_vae",
+}
+
+
+def assignment(name: str, solved: Solved | None = None) -> Assignment:
+    """The assignment of that name; with `solved`, its exercises have their references and draw their inputs.
+
+    ValueError for a name that there is not.
+    """
+    if name not in MODULES:
+        raise ValueError(f"There is no assignment {name!r}; there are {', '.join(MODULES)}.")
+    module = importlib.import_module(f"{__name__}.{MODULES[name]}")
+    exercises = (
+        module.exercises(solved) if solved is not None else visible(module.exercises, read_table(name))
+    )
+    return Assignment(name, module.TITLE, exercises, module.WRITTEN, module.LIMITS)
+
+
+@functools.cache
+def of_assignment(name: str):
+    """The exercises of an assignment as `check` uses them."""
+    return assignment(name).exercises
