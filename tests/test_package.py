@@ -27,6 +27,11 @@ def test_the_lessons_travel_inside_the_package(names):
     assert {f"vaecourse/notebooks/{name}" for name in lessons} <= names
 
 
+def test_no_solution_of_an_assignment_travels(names):
+    assert list((ROOT / "notebooks" / "assignments").glob("A*.ipynb"))
+    assert not any(Path(name).match("A[0-9]*.ipynb") or "notebooks/assignments" in name for name in names)
+
+
 def test_every_file_of_the_package_travels(names):
     package = ROOT / "vaecourse"
     files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)

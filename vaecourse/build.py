@@ -20,13 +20,14 @@ THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS
 
 
 def run(notebooks: Sequence[Path], *, check_only: bool = False) -> int:
-    """Build or check `notebooks` (if empty, every lesson), say what was done, return the exit status."""
-    paths = [Path(path) for path in notebooks] or sorted(lessons_folder().glob("*.ipynb"))
+    """Build or check `notebooks` (if empty, every lesson and assignment), say what was done, return the exit status."""
+    paths = [Path(path) for path in notebooks] or _all(lessons_folder())
     failures = 0
     for path in paths:
         notebook = read(path)
         started = time.perf_counter()
         if not check_only:
+            _remember_visible(notebook, path)
             warnings = execute(notebook, path.resolve().parent)
             tidy(notebook)
             for warning in warnings:
@@ -42,6 +43,18 @@ def run(notebooks: Sequence[Path], *, check_only: bool = False) -> int:
             done = "as it should be" if check_only else f"built in {time.perf_counter() - started:.1f} s"
             print(f"{path.name}: {done}")
     return 1 if failures else 0
+
+
+def _all(folder: Path) -> list[Path]:
+    return [*sorted(folder.glob("*.ipynb")), *sorted(folder.glob("assignments/*.ipynb"))]
+
+
+def _remember_visible(notebook, path: Path) -> None:
+    """For an assignment: what its solutions give for the visible inputs, written where `check` looks it up."""
+    if name := notebook.metadata.get("vaecourse", {}).get("assignment"):
+        from . import assignments
+
+        assignments.write_table(name, path)
 
 
 def read(path: Path):

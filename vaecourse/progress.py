@@ -18,7 +18,7 @@ from .errors import CourseError
 from .home import home
 
 KINDS = ("exercise", "prediction")
-_NAME = re.compile(r"(\d\d)/(\w+)")
+_NAME = re.compile(r"(\d\d|A\d)/(\w+)")
 _unwritten: dict[tuple[str, str], dict] = {}  # what found no place on the disk
 
 

@@ -32,7 +32,8 @@ _BARE_MARKDOWN = re.compile(r"!\[\s*\]\(")
 
 def tidy(notebook) -> None:
     """Bring an executed notebook into the stored form, in place."""
-    notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": dict(LANGUAGE)}
+    ours = {"vaecourse": notebook.metadata["vaecourse"]} if "vaecourse" in notebook.metadata else {}
+    notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": dict(LANGUAGE), **ours}
     count = 0
     for cell in notebook.cells:
         for key in ("execution", "ExecuteTime", "scrolled", "collapsed", "trusted"):

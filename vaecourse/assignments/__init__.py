@@ -2,8 +2,13 @@
 
 import functools
 import importlib
+import json
+from pathlib import Path
 
-from .core import Assignment, Solved, read_table, visible
+from vaecourse.errors import CourseError
+
+from . import solutions
+from .core import Assignment, Solved, read_table, table, table_file, visible
 
 MODULES = {
     "A1": "kl_and_coding",
@@ -31,3 +36,17 @@ def assignment(name: str, solved: Solved | None = None) -> Assignment:
 def of_assignment(name: str):
     """The exercises of an assignment as `check` uses them."""
     return assignment(name).exercises
+
+
+def with_solutions(name: str, source: Path) -> Assignment:
+    """The assignment with the references that stand in the notebook `source`; CourseError if one is missing."""
+    try:
+        return assignment(name, solutions.from_notebook(source))
+    except KeyError as missing:
+        raise CourseError(f"The notebook {source} holds no solution for {missing.args[0]}.") from missing
+
+
+def write_table(name: str, source: Path) -> None:
+    """Write what the solutions in `source` give for the visible inputs; the file is part of the package."""
+    made = json.dumps(table(with_solutions(name, source).exercises), ensure_ascii=False)
+    table_file(name).write_text(made + "\n", encoding="utf-8")

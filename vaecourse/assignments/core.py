@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,10 +110,12 @@ def visible_stream(exercise: Exercise) -> np.random.Generator:
     return np.random.default_rng(list(exercise.name.encode()))
 
 
+def table_file(name: str) -> Path:
+    return Path(__file__).parent / "visible" / f"{name}.json"
+
+
 def read_table(name: str) -> dict:
-    return json.loads(
-        (resources.files("vaecourse.assignments") / "visible" / f"{name}.json").read_text("utf-8")
-    )
+    return json.loads(table_file(name).read_text(encoding="utf-8"))
 
 
 def _fixed(exercise: Exercise, groups: Sequence[Sequence[Case]]) -> Exercise:

@@ -1,17 +1,20 @@
 """The solutions of an assignment, read out of its source notebook: the one place where they stand."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from vaecourse.errors import CourseError
 
 
 def from_notebook(path: Path) -> dict[str, Callable]:
-    """Run the cells of the source notebook that hold solutions, and those tagged "shared"; return what they define.
+    """Run the cells of the source notebook that hold solutions, and those tagged "shared"; return their functions.
 
-    A cell that draws, checks or trains is not run. CourseError where the notebook is missing or damaged. The notebook
-    is the teacher's own: its code is trusted.
+    Lists reach a function as arrays, as they reach a student's. A cell that draws, checks or trains is not run.
+    CourseError where the notebook is missing or damaged. The notebook is the teacher's own: its code is trusted.
     """
     try:
         cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
@@ -26,7 +29,16 @@ def from_notebook(path: Path) -> dict[str, Callable]:
         raise CourseError(
             f"The assignment {path} is damaged ({error}): bring it back from the course."
         ) from error
-    return {name: value for name, value in names.items() if callable(value) or not name.startswith("_")}
+    own = (value for value in names.values() if getattr(value, "__module__", None) == names["__name__"])
+    return {value.__name__: _on_arrays(value) for value in own if callable(value)}
+
+
+def _on_arrays(function: Callable) -> Callable:
+    @functools.wraps(function)
+    def called(*call):
+        return function(*(np.array(a, dtype=float) if isinstance(a, list | tuple) else a for a in call))
+
+    return called
 
 
 def _is_part(metadata: dict) -> bool:

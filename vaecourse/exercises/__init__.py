@@ -1,4 +1,7 @@
-"""The exercises, by name: `exercise("01/discrete_kl")`. A lesson's module is imported when first asked for."""
+"""The exercises, by name: `exercise("01/discrete_kl")`, `exercise("A1/cross_entropy")` for an assignment's.
+
+A lesson's module is imported when first asked for.
+"""
 
 import difflib
 import importlib
@@ -26,11 +29,19 @@ def of_lesson(lesson: str) -> tuple[Exercise, ...]:
 
 def exercise(name: str) -> Exercise:
     """The exercise of that name, "lesson/exercise"; ValueError, with the nearest name, if there is none."""
-    lesson = str(name).split("/")[0]
-    known = {e.name: e for number in MODULES if number == lesson for e in of_lesson(number)}
+    place = str(name).split("/")[0]
+    known = {e.name: e for e in _all(place)}
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0) or [
             next(iter(known), "01/discrete_kl")
         ]
         raise ValueError(f"There is no exercise {name!r}; did you mean {near[0]!r}?")
     return known[name]
+
+
+def _all(place: str) -> tuple[Exercise, ...]:
+    if place in MODULES:
+        return of_lesson(place)
+    from vaecourse import assignments  # which builds on this package
+
+    return assignments.of_assignment(place) if place in assignments.MODULES else ()
