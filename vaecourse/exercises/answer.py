@@ -26,8 +26,11 @@ def untouched(answer: Any) -> bool:
     if answer is None or answer is ...:
         return True
     tree = _tree(answer)
-    if tree is None:
-        return _empty_code(answer)
+    return _empty_code(answer) if tree is None else unwritten(tree)
+
+
+def unwritten(tree: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    """Does a `...` still wait in the body of this function, or does it do nothing at all?"""
     if isinstance(tree, ast.Lambda):
         body = [ast.Expr(tree.body)]
     else:
@@ -49,15 +52,15 @@ def forbidden(answer: Callable, names: Sequence[str]) -> str:
         code = getattr(function, "__code__", None)
         own = {*code.co_varnames, *code.co_cellvars} if code else ()  # a parameter q is not the lesson's q
         scope = {name: value for name, value in _scope(function).items() if name not in own}
-        imported = dict(_imports(tree))
+        imported = {n: full for node in ast.walk(tree) for n, full in imports(node)}
         for node in ast.walk(tree):
-            dotted = _dotted(node)
-            if not dotted:
+            written = dotted(node)
+            if not written:
                 continue
-            full = _full_name(dotted, scope, imported)
-            if any(_is(full, name) for name in names):
-                return dotted
-            helper = scope.get(dotted)
+            full = _full_name(written, scope, imported)
+            if any(is_part(full, name) for name in names):
+                return written
+            helper = scope.get(written)
             if isinstance(helper, types.FunctionType) and helper.__module__ == getattr(
                 function, "__module__", None
             ):
@@ -170,29 +173,29 @@ def _scope(function: Any) -> dict[str, Any]:
         return {}
 
 
-def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (
-                (a.asname or a.name.split(".")[0], a.name if a.asname else a.name.split(".")[0])
-                for a in node.names
-            )
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((a.asname or a.name, f"{node.module}.{a.name}") for a in node.names)
+def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """What an import statement binds: each name, and the full name it stands for; nothing for any other node."""
+    if isinstance(node, ast.Import):
+        yield from (
+            (a.asname or a.name.split(".")[0], a.name if a.asname else a.name.split(".")[0])
+            for a in node.names
+        )
+    elif isinstance(node, ast.ImportFrom):
+        yield from ((a.asname or a.name, f"{node.module}.{a.name}") for a in node.names)
 
 
-def _dotted(node: ast.AST) -> str:
+def dotted(node: ast.AST) -> str:
     """ "a.b.c" for a name or a chain of attributes, "" for anything else."""
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Attribute) and (left := _dotted(node.value)):
+    if isinstance(node, ast.Attribute) and (left := dotted(node.value)):
         return f"{left}.{node.attr}"
     return ""
 
 
-def _full_name(dotted: str, scope: dict[str, Any], imported: dict[str, str]) -> str:
+def _full_name(written: str, scope: dict[str, Any], imported: dict[str, str]) -> str:
     """The library's own name for it: `F.kl_div` is torch.nn.functional.kl_div; "" for what the student made."""
-    first, _, rest = dotted.partition(".")
+    first, _, rest = written.partition(".")
     if first in imported:
         base = imported[first]
     elif isinstance(scope.get(first), types.ModuleType):
@@ -207,7 +210,7 @@ def _full_name(dotted: str, scope: dict[str, Any], imported: dict[str, str]) -> 
     return f"{base}.{rest}" if rest else base
 
 
-def _is(full: str, name: str) -> bool:
+def is_part(full: str, name: str) -> bool:
     """Is `full` the forbidden `name`, something inside it, or the same thing under its private home?"""
     if not full:
         return False

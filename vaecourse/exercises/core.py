@@ -227,7 +227,7 @@ def _judge(exercise: Exercise, p: Property, group: Sequence[Case], came: Sequenc
             return Result(p, False, case, outcome, outcome.sentence)
         try:
             outputs = [exercise.returns.read(output) for output in outcome.outputs]
-        except ValueError:
+        except Exception:
             at = next(i for i, o in enumerate(outcome.outputs) if not exercise.returns.fits(o))
             wrong, outcome = (
                 outcome.outputs[at],
@@ -236,11 +236,18 @@ def _judge(exercise: Exercise, p: Property, group: Sequence[Case], came: Sequenc
             missing = " Does it end with `return`?" if wrong is None else ""
             sentence = f"returned {describe(wrong)}, where {exercise.returns.name} is expected.{missing}"
             return Result(p, False, case, outcome, sentence)
-        with np.errstate(all="ignore"):  # an answer may be infinite: that is judged, not warned about
-            held = len(outputs) == len(case) and p.holds(case, outputs)
-        if not held:
+        if not _holds(p, case, outputs):
             return Result(p, False, case, outcome)
     return Result(p, True)
+
+
+def _holds(p: Property, case: Case, outputs: list) -> bool:
+    """Whether it holds; an output so odd that the question itself fails does not have the property."""
+    try:
+        with np.errstate(all="ignore"):  # an answer may be infinite: that is judged, not warned about
+            return len(outputs) == len(case) and bool(p.holds(case, outputs))
+    except Exception:
+        return False
 
 
 def _names(parameters: Sequence[str], call: Call) -> Sequence[str]:

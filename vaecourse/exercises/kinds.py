@@ -20,7 +20,7 @@ class Kind:
     def fits(self, value: Any) -> bool:
         try:
             self.read(value)
-        except ValueError:
+        except Exception:
             return False
         return True
 
@@ -63,7 +63,7 @@ def describe(value: Any) -> str:
             else "entries"
         )
         return "an empty list" if not value else f"a list of {len(value)} {what}"
-    return f"the number {value:.4g}" if isinstance(value, int | float) else "`...`"
+    return f"the number {_number(value):.4g}" if isinstance(value, int | float) else "`...`"
 
 
 def _number(value: Any) -> float:
