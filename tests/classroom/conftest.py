@@ -23,6 +23,10 @@ c.CourseDirectory.root = {root!r}
 """
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cluster: starts a dask cluster of several processes on this machine")
+
+
 @dataclass(frozen=True)
 class TinyClass:
     """A class folder with T1 in source/ and release/, and a hand that puts submissions into it."""

@@ -1,0 +1,117 @@
+"""A batch that is killed, at any moment and again and again, ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from vaecourse.classroom import batch
+
+from . import tiny
+from .conftest import make_class
+from .test_batch import RAISES, SYNTAX, points, state
+
+pytestmark = [
+    pytest.mark.usefixtures("needs_jail"),
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"),
+]
+CLASS = 40
+KILLS = 10
+
+
+def fill(made) -> None:
+    """Forty submissions; every second one cannot be run at all, which costs little and is written down all the same."""
+    kinds = [tiny.SOLUTIONS, tiny.HALF, RAISES, {}, SYNTAX, tiny.WRONG]
+    for i in range(CLASS):
+        student = f"student {i:02}"
+        if i % 2:
+            made.hand_in(student, notebook=b"damaged %d" % i)
+        else:
+            made.hand_in(student, **kinds[i // 2 % len(kinds)])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The state that an undisturbed batch leaves."""
+    tiny.register()
+    made = make_class(tmp_path_factory.mktemp("undisturbed") / "class")
+    fill(made)
+    report = batch.grade(made.folder, "T1", progress=False)
+    assert len(report.graded) == CLASS and report.complete
+    yield state(made.folder), points(report)
+    tiny.forget()
+
+
+@pytest.fixture
+def forty(tiny_class):
+    fill(tiny_class)
+    return tiny_class
+
+
+def start(made, environment) -> subprocess.Popen:
+    command = [sys.executable, "-m", "classroom.driver", str(made.root), "--tell"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+    )
+
+
+def steps(process: subprocess.Popen, count: int, word: str = "") -> None:
+    """Wait until the process has begun so many steps, of one kind if one is named."""
+    while count:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        count -= not word or line == word + "\n"
+
+
+def end(process: subprocess.Popen, number: int) -> int:
+    """Send a signal; all that the process had started must be gone soon after it."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert not psutil.wait_procs(family, timeout=5)[1]
+    return process.returncode
+
+
+def test_killed_ten_times(forty, undisturbed, driver_environment):
+    """At the start; then at random steps of random submissions, some milliseconds into the step: the gradebook's too."""
+    rng = random.Random(os.environ.get("VAECOURSE_TEST_SEED", "1"))
+    words = ["autograded", "gradebook", "gradebook", "gradebook", "journal", "journal", "", "", ""]
+    rng.shuffle(words)
+    for kill in range(KILLS):
+        process = start(forty, driver_environment)
+        if kill:
+            steps(process, rng.randint(1, 3), words[kill - 1])
+            time.sleep(rng.choice([0, 0.001, 0.003, 0.01, 0.03]))
+        else:
+            time.sleep(rng.random())
+        assert end(process, signal.SIGKILL) == -signal.SIGKILL
+    begun = len(list(forty.folder.journal("T1").glob("*.json")))
+    assert 0 < begun < CLASS
+    report = batch.grade(forty.folder, "T1", progress=False)
+    assert len(report.graded) == CLASS - begun and report.changes == () and report.complete
+    assert points(report) == undisturbed[1]
+    assert state(forty.folder) == undisturbed[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_it_says_how_to_go_on(forty, undisturbed, driver_environment, number):
+    process = start(forty, driver_environment)
+    steps(process, 4, "journal")
+    family = psutil.Process(process.pid).children(recursive=True)
+    started = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - started < 5
+    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert process.returncode == 1 and "Traceback" not in err
+    assert " left" in err and "Run the same command again to go on" in out
+    begun = len(list(forty.folder.journal("T1").glob("*.json")))
+    assert 4 <= begun < CLASS
+    report = batch.grade(forty.folder, "T1", progress=False)
+    assert len(report.graded) == CLASS - begun
+    assert state(forty.folder) == undisturbed[0]
