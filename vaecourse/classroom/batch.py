@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from vaecourse.assignments import assignment
+from vaecourse.assignments import MODULES, assignment
 from vaecourse.assignments.solutions import from_notebook
 from vaecourse.errors import CourseError
 
@@ -58,6 +58,8 @@ def grade(
         raise CourseError("Name an executor or the address of a scheduler, not both.")
     if jobs is not None and jobs < 1:
         raise CourseError(f"The number of jobs is {jobs}, and should be 1 or more.")
+    if name not in MODULES:
+        raise CourseError(f"There is no assignment {name!r}; there are {', '.join(MODULES)}.")
     who = _who(folder, name, students)
     if not folder.release(name).is_file():
         raise CourseError(
@@ -76,7 +78,7 @@ def grade(
         for submission, run, error in executors.each(pool, kernel.run, tasks, at_once, stop):
             batch.finish(submission, run, error)
             bar.update()
-            bar.set_postfix(problems=len(batch.failed), refresh=False)
+            bar.set_postfix(problems=batch.problems, refresh=False)
     report = batch.report(who, time.monotonic() - started)
     if progress and bar.disable:
         print(report.line, file=sys.stderr)
@@ -115,6 +117,8 @@ class _Batch:
                 yield todo
             else:
                 bar.update()
+                if not bar.disable:
+                    bar.initial += 1  # it took no time, which says nothing of those to come
 
     def _prepare(self, student: str) -> tuple[Submission, Task] | None:
         submission = intake.read(self.folder, student, self.name)
@@ -127,6 +131,10 @@ class _Batch:
         else:
             return submission, grading.task(submission, self.hidden, self.jail)
         return None
+
+    @property
+    def problems(self) -> int:
+        return len(self.failed) + sum(bool(grade.refusal) for grade in self.grades.values())
 
     def finish(self, submission: Submission, run: Run | None, error: BaseException | None) -> None:
         """Judge a run and write down what it earned; or note that there was none."""
@@ -213,7 +221,7 @@ def _who(folder: ClassFolder, name: str, students: Sequence[str] | None) -> list
 
 def _bar(name: str, total: int, progress: bool) -> tqdm:
     quiet = not progress or not sys.stderr.isatty()
-    return tqdm(total=total, desc=name, unit="submission", disable=quiet, dynamic_ncols=True, smoothing=0.1)
+    return tqdm(total=total, desc=name, unit="submission", disable=quiet, dynamic_ncols=True, smoothing=0)
 
 
 @contextlib.contextmanager
