@@ -19,7 +19,7 @@ _JOINERS = "\u200c\u200d"  # invisible, but part of how names are written in sev
 
 def tidy(name: str) -> str:
     """The name as it is stored: in Unicode's composed form (NFC), with single spaces and none at the ends."""
-    return unicodedata.normalize("NFC", " ".join(name.split(" ")).strip())
+    return unicodedata.normalize("NFC", re.sub(" +", " ", name).strip())
 
 
 def unsafe(name: str) -> str:
