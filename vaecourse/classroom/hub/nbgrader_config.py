@@ -1,0 +1,24 @@
+"""nbgrader for everybody on the hub, found through JUPYTER_CONFIG_PATH. The class folder's own file has the last word."""
+
+import tomllib
+from pathlib import Path
+
+c = get_config()  # noqa: F821
+
+CLASS = tomllib.loads((Path(__file__).resolve().parent / "class.toml").read_text(encoding="utf-8"))
+
+c.CourseDirectory.course_id = CLASS["course"]
+c.Exchange.root = CLASS["exchange"]
+# The teacher's class has settings of its own: where it is, and that nbgrader's own grading, which has no jail, is off.
+# The formgrader would not look for them there.
+OWN = Path.home() / CLASS["course"] / "nbgrader_config.py"
+if OWN.is_file():
+    load_subconfig(str(OWN))  # noqa: F821
+# A name in the inbound folder that nobody can guess.
+c.ExchangeSubmit.add_random_string = True
+# What is handed in is for its student and the teacher alone, and is collected only if it
+# belongs to the student whose name it bears, and without links: see exchange.py.
+c.ExchangeFactory.submit = "vaecourse.classroom.hub.exchange.OwnSubmit"
+c.ExchangeFactory.collect = "vaecourse.classroom.hub.exchange.OwnCollect"
+# On Kubernetes the accounts of others are unknown to the system; there the number itself says whose it is.
+c.OwnCollect.numbered = bool(CLASS.get("numbered"))
