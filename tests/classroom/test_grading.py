@@ -10,7 +10,7 @@ import pytest
 
 from vaecourse import assignments
 from vaecourse.assignments.core import Assignment
-from vaecourse.classroom import grading, records
+from vaecourse.classroom import autograded, grading, records
 from vaecourse.classroom.records import AskRun, CellRun, Run, Submission
 from vaecourse.errors import CourseError
 from vaecourse.exercises import core, kinds
@@ -81,6 +81,12 @@ def test_a_task_asks_each_case_once_and_tells_no_answer(hidden):
     assert not any(
         p.hint.encode() in pickle.dumps(task) for e in hidden.assignment.exercises for p in e.properties
     )
+
+
+def test_the_cells_of_a_task_are_those_that_the_graded_notebook_counts(hidden):
+    submission = handed_in(centred=" \n")  # a cell without code is not run
+    cells = [submission.notebook["cells"][at]["source"] for at in autograded.code_cells(submission.notebook)]
+    assert list(grading.task(submission, hidden).cells) == cells and " \n" not in cells
 
 
 def test_a_solution_that_does_not_solve_its_exercise_stops_grading(tiny_class):

@@ -16,6 +16,7 @@ from vaecourse.errors import CourseError
 
 from . import defuse, journal
 from .folder import ClassFolder
+from .notebook import code_cells as with_code
 from .records import (
     CRASHED,
     FINE,
@@ -50,7 +51,7 @@ def code_cells(notebook: Mapping) -> list[int]:
     This is the one rule by which a Task and a Run count: `Task.cells[i]`, and `Run.cells[i]`, belong to
     `notebook["cells"][code_cells(notebook)[i]]`.
     """
-    return [at for at, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code"]
+    return [at for at, _ in with_code(notebook)]
 
 
 def report(verdict: Verdict) -> str:
