@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -115,3 +117,79 @@ def test_asked_to_stop_it_says_how_to_go_on(forty, undisturbed, driver_environme
     report = batch.grade(forty.folder, "T1", progress=False)
     assert len(report.graded) == CLASS - begun
     assert state(forty.folder) == undisturbed[0]
+
+
+class Killed(BaseException):
+    """What stops a batch between two steps."""
+
+
+class Remembering(Executor):
+    """Runs each task once; asked again, it knows what came."""
+
+    _max_workers = 2
+
+    def __init__(self):
+        self.pool, self.known = ThreadPoolExecutor(2), {}
+
+    def submit(self, function, /, *args):
+        asked = repr((function, args))
+        if asked not in self.known:
+            self.known[asked] = self.pool.submit(function, *args)
+        future = Future()
+        self.known[asked].add_done_callback(lambda done: future.set_result(done.result()))
+        return future
+
+
+def stop_at(patch, count: int) -> None:
+    """Raise Killed before the count-th file is put in its place, or the count-th line written in the gradebook."""
+    left = [count]
+
+    def counted():
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+
+    class Connection(sqlite3.Connection):
+        def execute(self, statement, *given):
+            if not statement.startswith("SELECT"):
+                counted()
+            return super().execute(statement, *given)
+
+    replace, connect = os.replace, sqlite3.connect
+    patch.setattr(os, "replace", lambda *paths: (counted(), replace(*paths))[1])
+    patch.setattr(
+        sqlite3, "connect", lambda *args, **named: connect(*args, **{**named, "factory": Connection})
+    )
+
+
+def test_stopped_before_every_single_step(tiny_assignment, tmp_path):
+    """A batch of two for each file that is put in its place and each line that is written in the gradebook."""
+    executor = Remembering()
+
+    def new(name):
+        made = make_class(tmp_path / name)
+        made.hand_in("bert", **tiny.HALF)
+        made.hand_in("emil", notebook=b"damaged")
+        return made.folder
+
+    def grade(folder):
+        return batch.grade(folder, "T1", executor=executor, progress=False)
+
+    folder = new("undisturbed")
+    grade(folder)
+    expected, count = state(folder), 0
+    while True:
+        count += 1
+        folder = new(str(count))
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, count)
+            try:
+                grade(folder)
+                break
+            except Killed:
+                pass
+        report = grade(folder)
+        assert report.complete and report.changes == ()
+        assert state(folder) == expected, count
+    assert count > 2 * 20  # all steps of both
+    executor.pool.shutdown()
