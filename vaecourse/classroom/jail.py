@@ -1,0 +1,360 @@
+"""The jail: a process that sees a read-only system, an empty scratch folder, itself, and nothing else.
+
+Bubblewrap makes it out of Linux namespaces: no network, its own process table, no way to more rights, and a file
+system put together mount by mount. What may be written lies in memory, has a size, and is gone with the last process.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import select
+import shutil
+import signal
+import site
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import vaecourse
+from vaecourse.assignments.core import Limits
+from vaecourse.errors import CourseError
+
+try:
+    import resource
+except ImportError:  # Windows: no jail there
+    resource = None
+
+SCRATCH = "/scratch"  # working folder and home
+RUNTIME = "/run/kernel"  # the kernel's connection file and sockets
+SMALL = 2**20  # bytes in the runtime folder
+NOBODY = 65534
+
+INSIDE = Path(__file__).parent / "inside"
+PACKAGE = Path(vaecourse.__file__).parent
+# Parts of the package with answers in them, or of no use to a submission. `lesson` is replaced by inside/lesson.py.
+ANSWERS = (
+    "assignments",
+    "chains",
+    "classroom",
+    "derivation",
+    "exercises",
+    "predictions",
+    "progress",
+    "widgets",
+)
+TOOLS = ("__main__", "build", "cli", "doctor", "lab", "own_copy")
+DATA = ("lab_settings", "notebooks", "__pycache__")  # folders, not modules: simply not there
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
+STUB = INSIDE / "unavailable.py"
+PIECES = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/localtime",
+    "/etc/fonts",
+)
+
+PLACES = {
+    "/etc/passwd": f"student:x:{NOBODY}:{NOBODY}::{SCRATCH}:/bin/sh\n".encode(),
+    "/etc/group": f"student:x:{NOBODY}:\n".encode(),
+}
+SEALED = ("--tmpfs",)  # an empty folder, closed once everything is in place
+PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+Mount = tuple[str, tuple[str, ...]]  # a place in the jail, and bubblewrap's words for what lies there
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the processes use together: processes and threads, resident bytes, processor seconds."""
+
+    processes: int = 0
+    memory: int = 0
+    cpu_seconds: float = 0.0
+
+
+class Jail:
+    """A running jail. `pid` is its first process as this side numbers it: when that one ends, all others do."""
+
+    def __init__(self, process: subprocess.Popen, pid: int):
+        self.process, self.pid = process, pid
+        self.cpu_seconds = 0.0
+        self._handle = os.pidfd_open(pid)
+        self._closing = threading.Lock()
+
+    def path(self, inside: str) -> str:
+        """Where this side finds what the jail calls `inside`."""
+        return f"/proc/{self.pid}/root{inside}"
+
+    def usage(self) -> Usage:
+        """Look once at all processes of the jail, through its own process table."""
+        processes = memory = ticks = 0
+        table = self.path("/proc")
+        with contextlib.suppress(OSError):
+            if os.stat(table).st_dev == os.stat("/proc").st_dev:  # not mounted yet
+                return Usage()
+            for number in filter(str.isdigit, os.listdir(table)):
+                with (
+                    contextlib.suppress(OSError, ValueError, IndexError),
+                    open(f"{table}/{number}/stat", "rb") as file,
+                ):
+                    fields = file.read().rpartition(b")")[2].split()
+                    ticks += sum(map(int, fields[11:15]))  # its own, and of its children that have ended
+                    processes += int(fields[17])
+                    memory += int(fields[21]) * PAGE
+        self.cpu_seconds = max(self.cpu_seconds, ticks / TICKS)
+        return Usage(processes, memory, self.cpu_seconds)
+
+    def kill(self) -> None:
+        """End all processes of the jail now."""
+        with self._closing:
+            if self._handle >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End all processes, wait until they are gone, and count what they used."""
+        if self._handle < 0:
+            return
+        self.usage()
+        self.kill()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        with self._closing:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def start(
+    command: Sequence[str],
+    limits: Limits,
+    hidden: Sequence[str] = (),
+    data: Mapping[str, bytes] | None = None,
+    extra: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
+) -> Jail:
+    """Start `command` in a jail of its own; CourseError if that cannot be.
+
+    `hidden` names modules that are not to be found there, `data` are files to put there, `keep` file descriptors to
+    leave open. Its environment is `extra` and what a kernel needs, nothing of this process's own.
+    """
+    files = {place: _in_memory(content) for place, content in {**PLACES, **(data or {})}.items()}
+    told, tell = os.pipe()
+    held, release = os.pipe()
+    arguments = [*_arguments(limits, hidden, files), "--info-fd", str(tell), "--block-fd", str(held)]
+    process = None
+    try:
+        process = subprocess.Popen(
+            [_bubblewrap(), *arguments, "--", *command],
+            env={**environment(), **(extra or {})},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(tell, held, *files.values(), *keep),
+        )
+        pid = _first_process(told, process)
+        for what, most in rlimits(limits):
+            resource.prlimit(pid, what, (most, most))
+        jailed = Jail(process, pid)
+        os.write(release, b"1")
+        return jailed
+    except BaseException as error:
+        if process:
+            process.kill()
+            process.wait()
+        if isinstance(error, OSError | ValueError):
+            raise CourseError(available() or f"The jail for a submission did not start: {error}.") from error
+        raise
+    finally:
+        for descriptor in (told, tell, held, release, *files.values()):
+            os.close(descriptor)
+
+
+@functools.cache
+def available() -> str:
+    """ "" if submissions can be jailed here, else one sentence: why not, and what helps."""
+    if not sys.platform.startswith("linux"):
+        return "Submissions are jailed by bubblewrap, which needs Linux: grade on a Linux machine, or with --no-jail."
+    program = _bubblewrap()
+    if not program:
+        return "Submissions are jailed by bubblewrap, which is not installed here: `apt install bubblewrap`, say."
+    try:
+        tried = subprocess.run(
+            [program, *_arguments(Limits()), "--", sys.executable, "-ISc", "pass"],
+            env=environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"Bubblewrap, which jails submissions, does not run here: {error}."
+    if tried.returncode == 0:
+        return ""
+    said = (tried.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
+    if "nknown option" in said:
+        return f"Bubblewrap is too old here ({said}): install version 0.8 or newer."
+    return (
+        f"Bubblewrap, which jails submissions, does not work here ({said}): ask your administrator to allow "
+        "unprivileged user namespaces to it."
+    )
+
+
+def _bubblewrap() -> str:
+    return shutil.which("bwrap") or ""
+
+
+def _first_process(told: int, process: subprocess.Popen) -> int:
+    """The number that bubblewrap tells; ValueError if it tells none in time."""
+    text, end = b"", time.monotonic() + 30
+    while time.monotonic() < end:
+        if select.select([told], [], [], 0.1)[0]:
+            text += os.read(told, 4096)
+            if found := re.search(rb'"child-pid":\s*(\d+)[,\s}]', text):
+                return int(found[1])
+        elif process.poll() is not None:
+            break
+    raise ValueError("bubblewrap ended before it had begun")
+
+
+def _in_memory(content: bytes) -> int:
+    file = os.memfd_create("jail")
+    os.write(file, content)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
+
+
+def rlimits(limits: Limits) -> list[tuple[int, int]]:
+    """For each process alone; what all use together is looked at by `watch`."""
+    cpu = max(1, round(limits.cpu_seconds)) + 2  # the watcher comes first, and knows why
+    return [
+        (resource.RLIMIT_AS, 2 * limits.memory),
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_FSIZE, limits.scratch),
+        (resource.RLIMIT_NOFILE, 512),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, SMALL),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ]
+
+
+def environment() -> dict[str, str]:
+    made = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": SCRATCH,
+        "USER": "student",
+        "LOGNAME": "student",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    made |= dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    )
+    if site.ENABLE_USER_SITE and site.getusersitepackages() in sys.path:
+        made["PYTHONUSERBASE"] = site.getuserbase()
+    return made
+
+
+def _arguments(
+    limits: Limits, hidden: Sequence[str] = (), files: Mapping[str, int] | None = None
+) -> list[str]:
+    made = [
+        *("--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY)),
+        *("--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "jail"),
+        *("--proc", "/proc", "--dev", "/dev"),
+    ]
+    mounts = [
+        (SCRATCH, ("--size", str(limits.scratch), "--tmpfs")),
+        ("/tmp", ("--size", str(limits.scratch), "--tmpfs")),
+        ("/dev/shm", ("--size", str(limits.scratch), "--tmpfs")),
+        (RUNTIME, ("--size", str(SMALL), "--tmpfs")),
+        *_system(),
+        *_python(),
+        *_package(hidden),
+        *_masks([n for n in hidden if not n.startswith("vaecourse.")]),
+        *((place, ("--ro-bind-data", str(file))) for place, file in (files or {}).items()),
+    ]
+    for place, how in sorted(mounts, key=lambda m: len(Path(m[0]).parts)):  # what lies deeper lies on top
+        made += [*how, place]
+    sealed = [place for place, how in mounts if how == SEALED]
+    for place in (*sealed, "/dev", "/"):
+        made += ["--remount-ro", place]
+    return [*made, "--chdir", SCRATCH]
+
+
+def _system() -> Iterator[Mount]:
+    for place in SYSTEM:
+        if os.path.islink(place):
+            yield place, ("--symlink", os.readlink(place))
+        elif os.path.isdir(place):
+            yield place, ("--ro-bind", place)
+    for place in PIECES:
+        if os.path.exists(place):
+            yield place, ("--ro-bind", os.path.realpath(place))
+
+
+def _python() -> Iterator[Mount]:
+    """The interpreter's own folders and where packages lie, wherever they are."""
+    given = [sys.prefix, sys.base_prefix, sys.exec_prefix, *_libraries()]
+    places = sorted({f for g in given for f in (os.path.abspath(g), os.path.realpath(g))})
+    kept: list[str] = []
+    for place in places:
+        if not any(Path(place).is_relative_to(above) for above in (*SYSTEM, *kept)):
+            kept.append(place)
+            yield place, ("--ro-bind", place)
+
+
+def _libraries() -> list[str]:
+    """Folders of packages on the path; a clone that is installed in place is none."""
+    return [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages") and os.path.isdir(p)]
+
+
+def _package(hidden: Sequence[str]) -> Iterator[Mount]:
+    """This package at its place, without answers, and nothing of the clone around it."""
+    if str(PACKAGE.parent) not in _libraries():
+        yield str(PACKAGE.parent), SEALED
+    yield str(PACKAGE), SEALED
+    gone = {
+        *ANSWERS,
+        *TOOLS,
+        *(n.split(".")[1] for n in hidden if n.count(".") == 1 and n.startswith("vaecourse.")),
+    }
+    for part in sorted(PACKAGE.iterdir()):
+        if part.stem in gone:
+            yield str(part.with_suffix(".py")), ("--ro-bind", str(STUB))
+        elif part.name == "lesson.py":
+            yield str(part), ("--ro-bind", str(INSIDE / "lesson.py"))
+        elif part.name not in DATA and (part.is_dir() or part.suffix == ".py"):
+            yield str(part), ("--ro-bind", str(part))
+    yield from _masks([n for n in hidden if n.startswith("vaecourse.") and n.count(".") > 1])
+
+
+def _masks(names: Sequence[str]) -> Iterator[Mount]:
+    """Lay a module that refuses over each of these, compiled copies included, wherever it is found on the path."""
+    for folder in dict.fromkeys(os.path.abspath(p or ".") for p in sys.path):
+        for name in names:
+            found = Path(folder, *name.split("."))
+            if found.is_dir():
+                yield str(found), SEALED
+                yield str(found / "__init__.py"), ("--ro-bind", str(STUB))
+            stem = re.escape(found.name)
+            for beside in (found.parent, found.parent / "__pycache__"):
+                if beside.is_dir():
+                    for file in beside.iterdir():
+                        if re.fullmatch(stem + r"(\.[\w-]+)?\.(py|pyc|so)", file.name):
+                            yield str(file), ("--ro-bind", str(STUB))
