@@ -64,3 +64,22 @@ def numbers(rng: np.random.Generator, n: int, scale: float = 2.0) -> list[float]
 
 def finite(values: float | Sequence) -> bool:
     return bool(np.isfinite(np.asarray(values, dtype=float)).all())
+
+
+class Sealed(tuple):
+    """A case with a seed that its property judges by. No answer sees it: sent anywhere, this is a plain case.
+
+    `seed` is the entropy of the exercise's random stream, the same for all its properties.
+    """
+
+    seed: tuple[int, ...]
+
+    def __reduce__(self):
+        return tuple, (tuple(self),)
+
+
+def sealed_value(rng: np.random.Generator) -> list[Case]:
+    """The one case of an exercise that asks for a value and judges it on data of its own."""
+    case = Sealed(((),))
+    case.seed = tuple(np.ravel(rng.bit_generator.seed_seq.entropy).tolist())
+    return [case]

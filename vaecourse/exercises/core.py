@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import answer as student
-from .kinds import NUMBER, Kind, NotPlain, describe, plain
+from .kinds import NUMBER, Kind, NotPlain, Unfit, describe, plain
 
 Call = tuple  # the arguments of one call: numbers and (nested) lists of numbers
 Case = tuple[Call, ...]  # one or more calls whose outputs are judged together
@@ -24,13 +24,17 @@ Case = tuple[Call, ...]  # one or more calls whose outputs are judged together
 
 @dataclass(frozen=True)
 class Property:
-    """One thing that a right answer has. `holds(case, outputs)` sees the calls of a case and the output of each."""
+    """One thing that a right answer has. `holds(case, outputs)` sees the calls of a case and the output of each.
+
+    `told(case, outputs)`, where there is one, says what was found instead: a sentence that goes on after "your answer".
+    """
 
     name: str
     hint: str
     cases: Callable[[np.random.Generator], Sequence[Case]]
     holds: Callable[[Case, list], bool]
     points: int = 1
+    told: Callable[[Case, list], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -227,17 +231,18 @@ def _judge(exercise: Exercise, p: Property, group: Sequence[Case], came: Sequenc
             return Result(p, False, case, outcome, outcome.sentence)
         try:
             outputs = [exercise.returns.read(output) for output in outcome.outputs]
-        except Exception:
+        except Exception as error:
             at = next(i for i, o in enumerate(outcome.outputs) if not exercise.returns.fits(o))
             wrong, outcome = (
                 outcome.outputs[at],
                 replace(outcome, trouble="form", outputs=outcome.outputs[:at]),
             )
             missing = " Does it end with `return`?" if wrong is None else ""
-            sentence = f"returned {describe(wrong)}, where {exercise.returns.name} is expected.{missing}"
+            expected = f"{describe(wrong)}, where {exercise.returns.name} is expected.{missing}"
+            sentence = f"returned {error if isinstance(error, Unfit) else expected}"
             return Result(p, False, case, outcome, sentence)
         if not _holds(p, case, outputs):
-            return Result(p, False, case, outcome)
+            return Result(p, False, case, outcome, _told(p, case, outputs))
     return Result(p, True)
 
 
@@ -248,6 +253,13 @@ def _holds(p: Property, case: Case, outputs: list) -> bool:
             return len(outputs) == len(case) and bool(p.holds(case, outputs))
     except Exception:
         return False
+
+
+def _told(p: Property, case: Case, outputs: list) -> str:
+    try:
+        return p.told(case, outputs) if p.told else ""
+    except Exception:
+        return ""
 
 
 def _names(parameters: Sequence[str], call: Call) -> Sequence[str]:

@@ -10,6 +10,10 @@ class NotPlain(Exception):
     """A value that is neither a number nor text nor a list of these; the message describes it."""
 
 
+class Unfit(ValueError):
+    """Plain data that is not of the kind, where one can say more; the message goes on after "returned"."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A shape of plain data: `read` returns it with every number a float, or raises ValueError."""
