@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -27,6 +29,7 @@ from .records import Grade, Run, Submission, Task
 from .report import BatchReport, Change, changes
 
 ERRORS = "errors.txt"  # beside the journal: what went wrong in the course's own code, for a report of it
+CHANGES = "changes.txt"  # beside the journal: every mark that a later run changed, with the time
 UNJAILED = (
     "Graded without a jail: the submissions ran as you, and could read and change all that you can, "
     "this class's secret seed and gradebook included."
@@ -153,12 +156,14 @@ class _Batch:
         grade = replace(grade, key=key)  # whether there was a jail counts too
         autograded.write(self.folder, submission, run, grade)
         gradebook.write(self.folder, self.assignment, submission, grade)
-        journal.write(self.folder, grade, submission.digest, self.seed)
         student, old = submission.student, self.before[submission.student]
+        changed = changes(old.grade, grade, self._why(old, submission, grade)) if old else []
+        for change in changed:
+            self._note(CHANGES, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC  {change}")
+        journal.write(self.folder, grade, submission.digest, self.seed)
         self.grades[student] = grade
         self.graded.append(student)
-        if old:
-            self.changes += changes(old.grade, grade, self._why(old, submission, grade))
+        self.changes += changed
 
     def _why(self, old: journal.Entry, submission: Submission, grade: Grade) -> str:
         reasons = []
@@ -178,13 +183,14 @@ class _Batch:
         except CourseError as error:
             self.failed[student] = str(error)
         except Exception as error:
-            self.failed[student] = f"{AGAIN} ({type(error).__name__}; see {self._note(student, error)})"
+            at = self._note(ERRORS, f"{student}\n{''.join(traceback.format_exception(error))}")
+            self.failed[student] = f"{AGAIN} ({type(error).__name__}; see {at})"
 
-    def _note(self, student: str, error: BaseException) -> str:
-        at = self.folder.journal(self.name) / ERRORS
+    def _note(self, name: str, text: str) -> Path:
+        at = self.folder.journal(self.name) / name
         with open(at, "a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(f"{student}\n{''.join(traceback.format_exception(error))}\n")
-        return str(at)
+            stream.write(text + "\n")
+        return at
 
     def report(self, who: Sequence[str], seconds: float) -> BatchReport:
         old = {student: entry.grade for student, entry in self.before.items() if entry}
