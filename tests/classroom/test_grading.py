@@ -42,8 +42,15 @@ def honest(hidden, submission, **functions) -> Run:
 
 
 def changed(run: Run, exercise: str, **changes) -> Run:
-    asks = tuple(dataclasses.replace(a, **changes) if a.exercise == exercise else a for a in run.asks)
-    return dataclasses.replace(run, asks=asks)
+    """The same run, but for these fields of each of an exercise's AskRuns; a function makes the outcomes anew."""
+    made = []
+    for ask in run.asks:
+        if ask.exercise == exercise:
+            outcomes = changes.get("outcomes", ask.outcomes)
+            outcomes = outcomes(ask.outcomes) if callable(outcomes) else outcomes
+            ask = dataclasses.replace(ask, **{**changes, "outcomes": outcomes})
+        made.append(ask)
+    return dataclasses.replace(run, asks=tuple(made))
 
 
 def graded(hidden, run=None, submission=None, **functions):
@@ -63,16 +70,13 @@ def test_the_hidden_inputs_are_the_classs_own(tiny_class, hidden):
     assert other.cases != hidden.cases and other.digest != hidden.digest
 
 
-def test_a_task_asks_each_case_once_and_tells_no_answer(hidden):
+def test_a_task_asks_property_by_property_and_tells_no_answer(hidden):
     task = grading.task(handed_in(), hidden)
-    assert len(task.asks[0].cases) == sum(map(len, hidden.cases["T1/centred"])) - 1  # [1, 3] comes up twice
-    for ask in task.asks:
-        every = [case for group in hidden.cases[ask.exercise] for case in group]
-        assert len(ask.cases) == len(set(map(repr, every)))
-        assert [c for i, c in enumerate(every) if c not in every[:i]] == list(
-            ask.cases
-        )  # property by property
-    assert [a.function for a in task.asks] == ["centred", "spread"] and task.asks[0].parameters == ("x",)
+    assert [a.function for a in task.asks] == ["centred"] * 3 + ["spread"] * 3
+    for exercise in hidden.assignment.exercises:
+        asks = [a for a in task.asks if a.exercise == exercise.name]
+        assert [a.cases for a in asks] == list(hidden.cases[exercise.name])
+        assert all(a.parameters == ("x",) and a.seconds == exercise.seconds for a in asks)
     assert task.limits == tiny.LIMITS and task.jail
     assert not grading.task(handed_in(), hidden, jail=False).jail
     assert task.hidden == ("vaecourse.exercises", "vaecourse.assignments", "scipy.stats")
@@ -81,6 +85,25 @@ def test_a_task_asks_each_case_once_and_tells_no_answer(hidden):
     assert not any(
         p.hint.encode() in pickle.dumps(task) for e in hidden.assignment.exercises for p in e.properties
     )
+
+
+def test_cases_that_several_properties_share_are_asked_once(tiny_class):
+    """Above all where a value is asked for: its one case is that of every property."""
+    value = core.Exercise(
+        "T1/spread", "A value", "Give it.", lambda: 1.0,
+        tuple(core.Property(name, "", lambda rng: [((),)], lambda case, outputs: outputs[0] == 1.0) for name in "ab"),
+    )  # fmt: skip
+    asked = grading.hidden(tiny_class.folder, Assignment("T1", "A value", (value,)))
+    (ask,) = asked.asks
+    assert ask.cases == (((),),) and ask.parameters == () and asked.places == {"T1/spread": (0, 0)}
+    for outcomes, verdict, points in [
+        ((Outcome((1.0,)),), records.PASSED, 2),
+        ((Outcome((2.0,)),), records.FAILED, 0),
+        ((), records.CRASH, 0),
+    ]:
+        run = Run(tuple(CellRun() for _ in range(5)), (AskRun("T1/spread", outcomes),))
+        (found,) = grading.judge(handed_in(spread="spread = 1.0"), run, asked).verdicts
+        assert (found.verdict, found.points) == (verdict, points)
 
 
 def test_the_cells_of_a_task_are_those_that_the_graded_notebook_counts(hidden):
@@ -167,38 +190,48 @@ def test_points_are_earned_property_by_property(hidden):
     assert (found["centred"].verdict, found["centred"].points) == (records.FAILED, 1)
 
 
-def test_a_property_keeps_its_points_whatever_became_of_another_ones_cases(hidden):
-    run = honest(hidden, handed_in())
-    spread = hidden.cases["T1/spread"]
-    outcomes = next(a for a in run.asks if a.exercise == "T1/spread").outcomes
-    assert spread[0] == ((([2.0, 2.0],),), (([0.0, 0.0, 0.0],),))
-    for trouble, expected in [
-        (records.LATE, records.TIMED_OUT),
-        (records.MEMORY, records.OUT_OF_MEMORY),
-        (records.CRASHED, records.CRASH),
-        (records.PROCESSES, records.CRASH),
-        (records.OUTPUT, records.CRASH),
-    ]:
-        lost = Outcome(trouble=trouble)
-        one = graded(hidden, changed(run, "T1/spread", outcomes=(lost, *outcomes[1:])))  # one case alone
-        assert (one["spread"].verdict, one["spread"].points) == (expected, 2)
-        assert one["centred"].verdict == records.PASSED
-        early = graded(
-            hidden, changed(run, "T1/spread", outcomes=outcomes[:2], trouble=trouble)
-        )  # from there on
-        assert (early["spread"].verdict, early["spread"].points) == (expected, 1)
-        assert "kept its points" in early["spread"].sentence and not early["spread"].hint
-        none = graded(hidden, changed(run, "T1/spread", outcomes=(), trouble=trouble))
-        assert (none["spread"].verdict, none["spread"].points) == (expected, 0)
-    whole = graded(hidden, changed(run, "T1/spread", trouble=records.LATE))  # all had come back before
+TROUBLES = {
+    records.LATE: records.TIMED_OUT,
+    records.MEMORY: records.OUT_OF_MEMORY,
+    records.CRASHED: records.CRASH,
+    records.PROCESSES: records.CRASH,
+    records.OUTPUT: records.CRASH,
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_property_keeps_its_points_whatever_became_of_another_ones_cases(hidden, trouble):
+    run, expected = honest(hidden, handed_in()), TROUBLES[trouble]
+    first = hidden.places["T1/spread"][0]
+    outcomes = run.asks[first].outcomes
+    lost = Outcome(trouble=trouble)
+    for odd in (
+        AskRun("T1/spread", (), trouble),
+        AskRun("T1/spread", outcomes[:1], trouble),
+        AskRun("T1/spread", (outcomes[0], lost)),
+        AskRun("T1/spread", (lost, Outcome(trouble="skipped"))),
+    ):
+        asks = tuple(odd if i == first else a for i, a in enumerate(run.asks))
+        found = graded(hidden, dataclasses.replace(run, asks=asks))
+        assert (found["spread"].verdict, found["spread"].points) == (expected, 2)
+        assert "kept its points" in found["spread"].sentence and not found["spread"].hint
+        assert found["spread"].failed == "zero for equal numbers"
+        assert found["centred"].verdict == records.PASSED
+    none = graded(hidden, changed(run, "T1/spread", outcomes=(), trouble=trouble))
+    assert (none["spread"].verdict, none["spread"].points) == (expected, 0)
+    whole = graded(hidden, changed(run, "T1/spread", trouble=trouble))  # all had come back before
     assert (whole["spread"].verdict, whole["spread"].points) == (records.PASSED, 3)
 
 
 def test_what_was_not_asked_for_is_tampered_with(hidden):
     run = honest(hidden, handed_in())
-    outcomes = run.asks[1].outcomes
-    for odd in ({"trouble": records.TAMPERED}, {"outcomes": (*outcomes, outcomes[0])}):
-        found = graded(hidden, changed(run, "T1/spread", **odd))
+    swapped = dataclasses.replace(run, asks=(*run.asks[:3], *run.asks[:3]))
+    for odd in (
+        changed(run, "T1/spread", trouble=records.TAMPERED),
+        changed(run, "T1/spread", outcomes=lambda outcomes: (*outcomes, outcomes[0])),
+        swapped,
+    ):
+        found = graded(hidden, odd)
         assert (found["spread"].verdict, found["spread"].points) == (records.TAMPER, 0)
         assert found["centred"].verdict == records.PASSED
 
@@ -228,7 +261,7 @@ def test_an_untouched_one_is_not_started(hidden):
     )
     for verdict in nothing.values():
         assert (verdict.verdict, verdict.points) == (records.UNTOUCHED, 0)
-    missing = Run(tuple(CellRun() for _ in range(5)), (AskRun("T1/centred", trouble=records.MISSING),))
+    missing = Run(tuple(CellRun() for _ in range(5)), (AskRun("T1/centred", trouble=records.MISSING),) * 3)
     gone = handed_in(centred="# nothing here")
     assert graded(hidden, missing, gone)["centred"].sentence.startswith("There is no centred when")
 
@@ -291,8 +324,9 @@ def test_nothing_that_comes_back_can_stop_the_judge(hidden, odd):
     submission = handed_in()
     run = honest(hidden, submission)
     for name in ("T1/centred", "T1/spread"):
-        ask = next(a for a in run.asks if a.exercise == name)
-        found = graded(hidden, changed(run, name, outcomes=tuple(Outcome((ODD[odd],)) for _ in ask.outcomes)))
+        found = graded(
+            hidden, changed(run, name, outcomes=lambda came: tuple(Outcome((ODD[odd],)) for _ in came))
+        )
         found = found[name.split("/")[1]]
         assert (
             found.verdict == records.FAILED and found.points <= 1 and found.hint
@@ -302,9 +336,11 @@ def test_nothing_that_comes_back_can_stop_the_judge(hidden, odd):
 
 def test_too_many_or_too_few_outputs_of_a_case(hidden):
     run = honest(hidden, handed_in())
-    outcomes = run.asks[1].outcomes
-    for outputs in ((), outcomes[0].outputs * 2):
-        odd = tuple(dataclasses.replace(o, outputs=outputs) for o in outcomes)
+    for times in (0, 2):
+
+        def odd(came, times=times):
+            return tuple(dataclasses.replace(o, outputs=o.outputs * times) for o in came)
+
         assert graded(hidden, changed(run, "T1/spread", outcomes=odd))["spread"].points == 0
 
 
@@ -335,8 +371,7 @@ def test_no_word_of_the_submissions_reaches_the_grade(hidden):
         Outcome((0.8731,)),
     ):
         for name in ("T1/centred", "T1/spread"):
-            ask = next(a for a in run.asks if a.exercise == name)
-            odd = changed(run, name, outcomes=tuple(outcome for _ in ask.outcomes))
+            odd = changed(run, name, outcomes=lambda came, outcome=outcome: (outcome,) * len(came))
             cells = tuple(
                 CellRun(({"output_type": "stream", "name": "stdout", "text": SECRET},)) for _ in run.cells
             )
@@ -356,7 +391,7 @@ def test_every_verdict_has_a_sentence_of_its_own(hidden):
     assert len(set(sentences.values())) == len(sentences)
     assert all(s.endswith(".") and s[0].isupper() for s in sentences.values())
     assert "2 seconds" in sentences[records.LATE] and "0.5 GiB" in sentences[records.MEMORY]
-    form = changed(run, "T1/spread", outcomes=tuple(Outcome(trouble="form") for _ in run.asks[1].outcomes))
+    form = changed(run, "T1/spread", outcomes=lambda came: (Outcome(trouble="form"),) * len(came))
     assert graded(hidden, form)["spread"].sentence == "It does not give back a number when called with x."
 
 

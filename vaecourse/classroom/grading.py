@@ -4,8 +4,8 @@
     task(submission, hidden) -> Task           what the jail is told: calls to make
     judge(submission, run, hidden) -> Grade    what came back, against the properties
 
-The points of a property are earned when all its cases came back and it holds in each; one property's trouble costs no
-other its points. The verdict of an exercise is the first of these that is true:
+The points of a property are earned when all its cases came back and it holds in each. Every property is asked about on
+its own, so that a call which never ends, or ends the kernel, costs no other property its points. The verdict of an exercise is the first of these that is true:
 
 1. forbidden call: its function uses, itself or through helpers, what the exercise forbids. No points.
 2. tampered: what came back is not an answer to what was asked. No points, for nothing that came back can be believed.
@@ -55,6 +55,8 @@ class Hidden:
 
     assignment: Assignment
     cases: dict[str, tuple[tuple[Case, ...], ...]]  # by exercise, for each property
+    asks: tuple[Ask, ...]
+    places: dict[str, tuple[int, ...]]  # by exercise, for each property: which ask covers its cases
     sizes: dict[str, dict[str, tuple[int, ...]]]  # by exercise and case: how much the reference gives back
     modules: tuple[str, ...]  # what is forbidden and can be hidden from the jail
     digest: str
@@ -66,10 +68,11 @@ def hidden(folder: ClassFolder, assignment: Assignment) -> Hidden:
     The references must solve them: CourseError, naming the exercise, where one does not. (An exercise that asks for a
     value has nothing to draw, and its reference may be the work of minutes: it is not run.)
     """
-    made, sizes = {}, {}
+    made, sizes, asks, places = {}, {}, [], {}
     for exercise in assignment.exercises:
         cases = tuple(tuple(group) for group in core.cases(exercise, folder.generator(exercise.name)))
         made[exercise.name], sizes[exercise.name] = cases, {}
+        places[exercise.name] = tuple(_place(exercise, group, asks) for group in cases)
         if exercise.parameters:
             came = core.run_all(exercise.reference, cases, exercise.parameters, exercise.seconds)
             report = core.verdict(exercise, cases, came)
@@ -88,7 +91,8 @@ def hidden(folder: ClassFolder, assignment: Assignment) -> Hidden:
             }
     forbids = dict.fromkeys((*ANSWERS, *assignment.forbids))
     modules = tuple(name for name in forbids if is_module(name))
-    return Hidden(assignment, made, sizes, modules, _digest(folder, assignment, made))
+    digest = _digest(folder, assignment, made)
+    return Hidden(assignment, made, tuple(asks), places, sizes, modules, digest)
 
 
 def key(submission: Submission, hidden: Hidden, jail: bool = True) -> str:
@@ -99,35 +103,16 @@ def key(submission: Submission, hidden: Hidden, jail: bool = True) -> str:
 
 
 def task(submission: Submission, hidden: Hidden, jail: bool = True) -> Task:
-    """What the jail is told: the cells, and calls to make, each once, in the order of the properties."""
-    asks = tuple(
-        Ask(
-            exercise.name,
-            _function(exercise),
-            exercise.parameters,
-            tuple(tuple(case) for case in _distinct(hidden.cases[exercise.name]).values()),
-            exercise.seconds,
-        )
-        for exercise in hidden.assignment.exercises
-    )
-    return Task(_code(submission), asks, hidden.assignment.limits, hidden.modules, jail)
+    """What the jail is told: the cells, and calls to make, property by property."""
+    return Task(_code(submission), hidden.asks, hidden.assignment.limits, hidden.modules, jail)
 
 
 def judge(submission: Submission, run: Run, hidden: Hidden) -> Grade:
     """The grade of a submission that ran. Nothing in `run` is trusted; no run makes this raise."""
     cells = _code(submission)
     stopped = {i for i in range(len(cells)) if i >= len(run.cells) or run.cells[i].trouble}
-    came = {ask.exercise: ask for ask in run.asks}
     verdicts = tuple(
-        _verdict(
-            exercise,
-            hidden,
-            came.get(exercise.name, AskRun(exercise.name, trouble=records.CRASHED)),
-            cells,
-            stopped,
-            run,
-        )
-        for exercise in hidden.assignment.exercises
+        _verdict(exercise, hidden, run, cells, stopped) for exercise in hidden.assignment.exercises
     )
     return Grade(
         submission.student,
@@ -169,7 +154,7 @@ def is_module(name: str) -> bool:
 
 
 def _verdict(
-    exercise: Exercise, hidden: Hidden, ask: AskRun, cells: Sequence[str], stopped: set[int], run: Run
+    exercise: Exercise, hidden: Hidden, run: Run, cells: Sequence[str], stopped: set[int]
 ) -> Verdict:
     function = _function(exercise)
     nothing = functools.partial(Verdict, exercise.name, points=0, of=exercise.points)
@@ -178,24 +163,20 @@ def _verdict(
             verdict=records.FORBIDDEN,
             sentence=f"{function} uses {name}, which already is the answer. Build it yourself here.",
         )
-    distinct = _distinct(hidden.cases[exercise.name])
-    if ask.trouble == records.TAMPERED or len(ask.outcomes) > len(distinct):
+    places = hidden.places[exercise.name]
+    came = {at: _came(at, exercise, hidden, run) for at in dict.fromkeys(places)}
+    if any(outcomes is None for outcomes in came.values()):
         return nothing(
             verdict=records.TAMPER,
             sentence="What came back is no answer to what was asked: the notebook meddles with how it is asked.",
         )
-    lost = Outcome(trouble=ask.trouble or records.CRASHED)
-    outcomes = [
-        _plain(outcome, case, hidden.sizes[exercise.name].get(repr(case)))
-        for case, outcome in zip(distinct.values(), ask.outcomes, strict=False)
-    ]
-    known = dict(zip(distinct, [*outcomes, *[lost] * (len(distinct) - len(outcomes))], strict=True))
     groups = hidden.cases[exercise.name]
-    report = core.verdict(exercise, groups, [[known[repr(case)] for case in group] for group in groups])
+    outcomes = [[came[at][repr(case)] for case in group] for at, group in zip(places, groups, strict=True)]
+    report = core.verdict(exercise, groups, outcomes)
     results = report.results[: len(exercise.properties)]
     points = sum(r.property.points for r in results if r.passed)
     failed = next((r for r in results if not r.passed), None)
-    troubles = [] if failed is None else [ask.trouble, *(o.trouble for o in known.values())]
+    troubles = {outcome.trouble for group in outcomes for outcome in group}
     verdict, sentence = _words(exercise, points, failed, troubles, hidden, cells, run)
     return Verdict(
         exercise.name,
@@ -204,7 +185,7 @@ def _verdict(
         exercise.points,
         tuple((r.property.name, r.passed) for r in results),
         failed.property.name if failed else "",
-        failed.property.hint if failed and verdict == records.FAILED else "",
+        failed.property.hint if failed and failed.outcome.trouble in ("", "form", records.ERROR) else "",
         sentence,
     )
 
@@ -219,7 +200,7 @@ def _words(exercise, points, failed, troubles, hidden: Hidden, cells, run: Run) 
         own = [run.cells[i].trouble for i in at if i < len(run.cells)]
         if not any(own) and points == 0:
             return records.UNTOUCHED, f"There is no {function} when the notebook has run from top to bottom."
-        troubles = [t for t in own if t]
+        troubles = set(own)
         if records.ERROR in troubles:
             return records.FAILED, f"The cell that defines {function} stopped with an error."
     why = next((t for t in _WHY if t in troubles), "")
@@ -243,6 +224,33 @@ def _words(exercise, points, failed, troubles, hidden: Hidden, cells, run: Run) 
     if trouble:
         return records.FAILED, "On one of the inputs it stops with an error."
     return records.FAILED, "On one of the inputs this property does not hold."
+
+
+def _place(exercise: Exercise, group: Sequence[Case], asks: list[Ask]) -> int:
+    """Which ask covers these cases: one that was made before, or a new one."""
+    cases = {repr(case): tuple(case) for case in group}
+    for at, ask in enumerate(asks):
+        if ask.exercise == exercise.name and cases.keys() <= set(map(repr, ask.cases)):
+            return at
+    function, parameters = _function(exercise), exercise.parameters
+    asks.append(Ask(exercise.name, function, parameters, tuple(cases.values()), exercise.seconds))
+    return len(asks) - 1
+
+
+def _came(at: int, exercise: Exercise, hidden: Hidden, run: Run) -> dict[str, Outcome] | None:
+    """The outcome of each case of an ask; None where that is no answer at all."""
+    ask = hidden.asks[at]
+    came = run.asks[at] if at < len(run.asks) else AskRun(exercise.name, trouble=records.CRASHED)
+    if (
+        came.trouble == records.TAMPERED
+        or came.exercise != exercise.name
+        or len(came.outcomes) > len(ask.cases)
+    ):
+        return None
+    names, sizes = list(map(repr, ask.cases)), hidden.sizes[exercise.name]
+    lost = dict.fromkeys(names, Outcome(trouble=came.trouble or records.CRASHED))
+    there = zip(names, ask.cases, came.outcomes, strict=False)
+    return lost | {name: _plain(outcome, case, sizes.get(name)) for name, case, outcome in there}
 
 
 def _plain(outcome: Outcome, case: Case, sizes: tuple[int, ...] | None) -> Outcome:
@@ -273,10 +281,6 @@ def _size(output, at_most: int) -> int:
         elif isinstance(value, int):
             size += value.bit_length() // 64
     return size
-
-
-def _distinct(groups: Sequence[Sequence[Case]]) -> dict[str, Case]:
-    return {repr(case): case for group in groups for case in group}
 
 
 def _code(submission: Submission) -> tuple[str, ...]:
