@@ -111,8 +111,8 @@ WRONG = {
         "a table says the same as a list of days": lambda counts, days, r: maximum(
             counts, np.ones(len(days)), r
         ),
-        "the weights are shares of all days": lambda counts, days, r: (days @ r, maximum(counts, days, r)[1]),
-        "each rate is the mean count of the days that the component owns": lambda counts, days, r: (
+        "the weights make the bound largest": lambda counts, days, r: (days @ r, maximum(counts, days, r)[1]),
+        "the rates make the bound largest": lambda counts, days, r: (
             maximum(counts, days, r)[0],
             (days * counts) @ r / days.sum(),
         ),

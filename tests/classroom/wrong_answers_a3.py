@@ -104,7 +104,7 @@ WRONG = {
         ),
     },
     "A3/update_tau": {
-        "each number adds ½ to a, and so does μ": lambda *given: update_tau(*given, half=0.0),
+        "a counts all that multiplies ln τ": lambda *given: update_tau(*given, half=0.0),
         "the less is known about μ, the larger is b": lambda *given: update_tau(*given, spread=0.0),
         "numbers that lie a million further right have the same b": squares_first,
         "agrees with the expected log joint": lambda *given: update_tau(*given, prior=0.0),
@@ -137,7 +137,7 @@ WRONG = {
         "agrees with the integral": lambda *given: evidence(*given, distance=0.0),
     },
     "A3/independent_prior": {
-        "each number adds ½ to a, and μ nothing": lambda *given: apart(*given, half=0.5),
+        "a counts all that multiplies ln τ now": lambda *given: apart(*given, half=0.5),
         "where the prior says nothing, b/a is the sum of squares divided by n − 1": lambda *given: apart(
             *given, spread=0.0
         ),

@@ -152,8 +152,8 @@ def _update_mu(reference):
             ),
             Property(
                 "agrees with the completed square",
-                "The prior counts like beta0 more numbers at mu0. Everything in the exponent is multiplied by "
-                "the same E[τ]: does it change m?",
+                "All squares in the exponent are multiplied by the same E[τ], the one of the prior included: where is "
+                "its top then, and does that depend on E[τ]?",
                 drawn(6, call, ([1.0, 2.0, 4.0, 5.0], 0.0, 1.0, 2.0)),
                 agrees(reference, abs_=1e-9),
             ),
@@ -193,16 +193,16 @@ def _update_tau(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "each number adds ½ to a, and so does μ",
-                "Collect the multiples of ln τ in the log joint: one half from the density of each number, and "
-                "one more from the density of μ given τ.",
+                "a counts all that multiplies ln τ",
+                "Go through the log joint term by term: which of its densities contain ln τ, and how often? The prior "
+                "of μ has a width, too.",
                 drawn(3, call, (*_FOUR, 3.0, 2.0)),
                 lambda case, outputs: close(outputs[0][0], case[0][3] + (len(case[0][0]) + 1) / 2),
             ),
             Property(
                 "the less is known about μ, the larger is b",
-                "b holds the mean of each squared distance from μ, and μ has a variance, 1/h. Does it take part "
-                "in every square, the one around mu0 included?",
+                "b holds the mean of each squared distance from μ, and μ is not known exactly: what does its variance "
+                "add to the mean of a square? To every square, the one around mu0 included?",
                 related(3, twice_as_sure, ((*_FOUR, 3.0, 1.0), (*_FOUR, 3.0, 2.0))),
                 lambda case, outputs: close(
                     outputs[0][1] - outputs[1][1], what_the_variance_adds(case), rel=1e-7
@@ -217,8 +217,8 @@ def _update_tau(reference):
             ),
             Property(
                 "agrees with the expected log joint",
-                "b0, and half the mean of two kinds of squares: around the numbers, and around mu0, which counts "
-                "beta0 times.",
+                "Go through all that is multiplied by −τ: the numbers, the prior of μ, the prior of τ. Which factor "
+                "does each of them bring along?",
                 drawn(6, call, (*_FOUR, 3.0, 2.0)),
                 agrees(reference),
             ),
@@ -441,8 +441,9 @@ def _independent_prior(reference):
         stretch=True,
         properties=(
             Property(
-                "each number adds ½ to a, and μ nothing",
-                "The density of μ does not contain τ any more. Where did the last half come from before?",
+                "a counts all that multiplies ln τ now",
+                "Go through the new log joint term by term: the density of μ has changed. Which densities contain ln "
+                "τ now?",
                 drawn(3, call, _FOUR),
                 lambda case, outputs: close(outputs[0][2], case[0][3] + len(case[0][0]) / 2),
             ),

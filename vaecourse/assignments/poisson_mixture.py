@@ -285,15 +285,16 @@ def _m_step(reference):
                 ),
             ),
             Property(
-                "the weights are shares of all days",
-                "Add up what a component owns, in days. Of how many days in all?",
+                "the weights make the bound largest",
+                "Question A: what does the condition that they sum to 1 make of them? Add up what each component "
+                "owns, in days.",
                 drawn(3, shared, decided, divided),
                 lambda case, outputs: close(outputs[0][0], reference(*case[0])[0]),
             ),
             Property(
-                "each rate is the mean count of the days that the component owns",
-                "A mean: the notices on its days, divided by the number of its days. Not by the number of all "
-                "days, and a share is not a decision.",
+                "the rates make the bound largest",
+                "Question A: where is the slope in one rate zero? A share is a part of a day, not a decision about "
+                "it, and the days that the others own do not count.",
                 drawn(4, shared, decided, divided),
                 lambda case, outputs: close(outputs[0][1], reference(*case[0])[1]),
             ),
