@@ -15,8 +15,8 @@ LONG = 24  # from here on also as a part of a longer line
 def leak(source: Mapping, student: Mapping, secret: bytes) -> str:
     """Where the student version gives away what the source keeps to itself, in one sentence; "" if nowhere.
 
-    A line of a solution is looked for everywhere in the notebook, in its metadata and attachments too. A line that the
-    source says openly as well, outside of all its solutions, is no secret.
+    A line of a solution is looked for everywhere in the notebook, in its metadata and attachments too. A short one that
+    also stands in the code which is given openly (`x = np.log(p)`) is no secret.
     """
     told = {_name(cell, i): list(_strings(cell)) for i, cell in enumerate(student["cells"])}
     told["the metadata"] = list(_strings(student["metadata"]))
@@ -33,14 +33,19 @@ def leak(source: Mapping, student: Mapping, secret: bytes) -> str:
     for i, cell in enumerate(student["cells"]):
         if cell.get("outputs") or cell.get("execution_count"):
             return f"an output is left in the cell {_name(cell, i)}."
-    open_lines = {line for cell in source["cells"] for line in _lines(_outside(text_of(cell), _answer(cell)))}
+    given = [
+        _outside(text_of(cell), _answer(cell)) for cell in source["cells"] if cell["cell_type"] == "code"
+    ]
+    open_code = "\n".join(given)
+    open_lines = {line for line in _lines(open_code) if len(line) < LONG}
     for i, cell in enumerate(source["cells"]):
         secrets = _lines(_inside(text_of(cell), _answer(cell)))
         what = "of its solution"
         if found := _stands(set(secrets) - open_lines, told):
             return f'the line "{found[1]}" {what} of the cell {_name(cell, i)} stands in {found[0]}.'
-        printed = {line for output in cell.get("outputs", ()) for t in _strings(output) for line in _lines(t)}
-        if found := _stands({line for line in printed if len(line) >= LONG} - open_lines, told):
+        lines = {line for output in cell.get("outputs", ()) for t in _strings(output) for line in _lines(t)}
+        printed = {line for line in lines if len(line) >= LONG and line not in open_code}
+        if found := _stands(printed, told):
             return f'"{found[1]}", which the cell {_name(cell, i)} printed, stands in {found[0]}.'
     return ""
 

@@ -120,7 +120,7 @@ def _read(folder: ClassFolder, name: str) -> dict:
         source = json.loads(path.read_text(encoding="utf-8"))
         for cell in source["cells"]:
             text_of(cell), cell["cell_type"], cell["metadata"]
-        return {**source, "metadata": source["metadata"]}
+        return {**source, "metadata": dict(source["metadata"])}
     except FileNotFoundError as error:
         raise CourseError(f"There is no {path}: `vaecourse class init` brings the sources.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
