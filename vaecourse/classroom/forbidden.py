@@ -8,6 +8,7 @@ verdict that says what happened. A name in a comment or a string, or an import t
 
 import ast
 import builtins
+import functools
 import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -38,12 +39,13 @@ def uses(
     if not names:
         return ""
     try:
-        found = _Notebook(cells, names, stopped or ()).search(function)
+        notebook = _read(tuple(cells), tuple(names), frozenset(stopped or ()))
+        found = notebook.search(function)
     except (RecursionError, MemoryError):  # nested too deep to be followed: then a mention is enough
-        found = _mentioned(cells, names)
+        return _mentioned(cells, names)
     if found or stopped is None:
         return found
-    unread = [c for i, c in enumerate(cells) if i not in stopped and parsed(c) is None]
+    unread = [c for i, c in enumerate(cells) if i not in stopped and notebook.trees[i] is None]
     return _mentioned(unread, names)  # it ran there, though it cannot be read here
 
 
@@ -155,10 +157,10 @@ class _Notebook(_Scope):
         self.names = names
         self.stars: list[str] = []  # the modules of `from module import *`
         self.known: dict = {}  # scopes and returned values, as long as no name changes
-        trees = [parsed(cell) for cell in cells]
-        for i, tree in enumerate(trees):
+        self.trees = [parsed(cell) for cell in cells]
+        for i, tree in enumerate(self.trees):
             self.run(tree.body if tree is not None else (), sure=i not in stopped)
-        for tree in trees:
+        for tree in self.trees:
             self.declared_global(tree)
 
     def run(self, body: Sequence[ast.AST], sure: bool) -> None:
@@ -264,6 +266,11 @@ class _Notebook(_Scope):
                         waiting += scope.of(node)
                     parts += scope.inside(node)
         return ""
+
+
+@functools.lru_cache(maxsize=1)  # an assignment asks about one notebook for each of its functions
+def _read(cells: tuple[str, ...], names: tuple[str, ...], stopped: frozenset[int]) -> _Notebook:
+    return _Notebook(cells, names, stopped)
 
 
 def own_body(node: ast.AST) -> list[ast.AST]:
