@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import __doc__ as ABOUT
 from . import __version__
+from .classroom import cli as classroom
 from .errors import CourseError
 
 EPILOG = """\
@@ -36,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"vaecourse {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{lab,doctor,build}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{lab,doctor,class,build}")
 
     lab = commands.add_parser(
         "lab",
@@ -57,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
         description="Check Python, the packages, the kernel, the widgets, the processor and the folders. "
         "Ends with 0 when everything is in place, with 1 otherwise.",
     )
+
+    classroom.add(commands)
 
     build = commands.add_parser(
         "build",
@@ -102,6 +105,8 @@ def _run(given: argparse.Namespace) -> int:
         print(doctor.table(findings))
         print(doctor.summary(findings), file=sys.stderr if doctor.problems(findings) else sys.stdout)
         return 1 if doctor.problems(findings) else 0
+    if given.command == "class":
+        return classroom.run(given)
     from . import build
 
     return build.run(given.notebooks, check_only=given.check)

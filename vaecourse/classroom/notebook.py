@@ -141,7 +141,7 @@ def checked(raw: dict, assignment: str) -> tuple[dict, list[str]]:
             if other not in (assignment, "")
             else f"None of the answers of {assignment} is in this notebook."
         )
-    asked, notes, cells = expected(assignment), _about_metadata(raw, assignment), []
+    asked, notes, cells = expected(assignment), about_metadata(raw, assignment), []
     seen: dict[str, str] = {}  # the type of the first cell of each name
     again, damaged, identities = [], [], set()
     for number, given in enumerate(raw["cells"], 1):
@@ -195,7 +195,8 @@ def _decode(data: bytes) -> tuple[str, list[str]]:
     return text, []
 
 
-def _about_metadata(raw: dict, assignment: str) -> list[str]:
+def about_metadata(raw: dict, assignment: str) -> list[str]:
+    """What is odd about the settings of a notebook, though it does not matter."""
     notes, metadata = [], _dict(raw.get("metadata"))
     if _dict(metadata.get("vaecourse")).get("assignment") != assignment:
         notes.append(f"The notebook does not say that it is {assignment}; its cells tell.")
@@ -218,10 +219,10 @@ def _about_cells(
         yield f"{_cells_of(gone)} gone: what the notebook defines elsewhere counts, written answers do not."
     if again := list(dict.fromkeys(name for name in again if asked.about(name)[0])):
         yield f"{_cells_of(again)} there more than once: all code is run in its order, the first written answer counts."
-    for names in (asked.functions, asked.written):
-        if [name for name in seen if name in names] != [name for name in names if name in seen]:
-            yield "The answer cells stand in another order than they were given; they are run as they stand."
-            break
+    if [name for name in seen if name in asked.functions] != [
+        name for name in asked.functions if name in seen
+    ]:
+        yield "The answer cells stand in another order than they were given; they are run as they stand."
     if turned := [name for name, kind in seen.items() if asked.about(name)[0] not in (kind, "")]:
         yield f"{_cells_of(turned)} of another type than given (code or text): it was turned back."
     if damaged:
