@@ -6,6 +6,7 @@ system put together mount by mount. What may be written lies in memory, has a si
 
 import contextlib
 import functools
+import json
 import os
 import re
 import select
@@ -149,7 +150,14 @@ def start(
     `hidden` names modules that are not to be found there, `data` are files to put there, `keep` file descriptors to
     leave open. Its environment is `extra` and what a kernel needs, nothing of this process's own.
     """
-    files = {place: _in_memory(content) for place, content in {**PLACES, **(data or {})}.items()}
+    try:
+        return _launch(command, limits, hidden, data or {}, extra or {}, keep, _user(), subprocess.DEVNULL)
+    except (OSError, ValueError) as error:
+        raise CourseError(available() or f"The jail for a submission did not start: {error}.") from error
+
+
+def _launch(command, limits, hidden, data, extra, keep, user, stderr) -> Jail:
+    files = {place: _in_memory(content) for place, content in {**PLACES, **data}.items()}
     told, tell = os.pipe()
     held, release = os.pipe()
     arguments = [*_arguments(limits, hidden, files), "--info-fd", str(tell), "--block-fd", str(held)]
@@ -157,25 +165,24 @@ def start(
     try:
         process = subprocess.Popen(
             [_bubblewrap(), *arguments, "--", *command],
-            env={**environment(), **(extra or {})},
+            env={**environment(), **extra},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             pass_fds=(tell, held, *files.values(), *keep),
+            **user,
         )
         pid = _first_process(told, process)
-        for what, most in rlimits(limits):
+        for what, most in rlimits(limits):  # it waits meanwhile, and what it starts inherits them
             resource.prlimit(pid, what, (most, most))
         jailed = Jail(process, pid)
         os.write(release, b"1")
         return jailed
-    except BaseException as error:
+    except BaseException:
         if process:
             process.kill()
             process.wait()
-        if isinstance(error, OSError | ValueError):
-            raise CourseError(available() or f"The jail for a submission did not start: {error}.") from error
         raise
     finally:
         for descriptor in (told, tell, held, release, *files.values()):
@@ -190,27 +197,51 @@ def available() -> str:
     program = _bubblewrap()
     if not program:
         return "Submissions are jailed by bubblewrap, which is not installed here: `apt install bubblewrap`, say."
-    try:
-        tried = subprocess.run(
-            [program, *_arguments(Limits()), "--", sys.executable, "-ISc", "pass"],
-            env=environment(),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"Bubblewrap, which jails submissions, does not run here: {error}."
-    if tried.returncode == 0:
+    if not (said := _tried(_user())):
         return ""
-    said = (tried.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[-1]
     if "nknown option" in said:
         return f"Bubblewrap is too old here ({said}): install version 0.8 or newer."
     return (
-        f"Bubblewrap, which jails submissions, does not work here ({said}): ask your administrator to allow "
-        "unprivileged user namespaces to it."
+        f"Bubblewrap, which jails submissions, does not work here ({said}): ask your administrator to allow it to "
+        "make user namespaces."
     )
+
+
+@functools.cache
+def _user() -> Mapping:
+    """Where root grades, jails belong to nobody if nobody may read the packages: then not even outside are they root's."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    return {} if _tried(nobody) else nobody
+
+
+def _tried(user: Mapping) -> str:
+    """Begin a jail, reach into it from here, look for the packages in it: what went wrong, if anything did."""
+    look = "import os, importlib.util as u; os.read({}, 1); assert u.find_spec('ipykernel') and u.find_spec('numpy')"
+    said, (wait, go) = os.memfd_create("said"), os.pipe()
+    reached, code = False, 1
+    try:
+        jailed = _launch([sys.executable, "-c", look.format(wait)], Limits(), (), {}, {}, (wait,), user, said)
+        try:
+            end = time.monotonic() + 10
+            while not reached and jailed.process.poll() is None and time.monotonic() < end:
+                reached = os.path.exists(jailed.path(RUNTIME))
+                time.sleep(0.005)
+            os.write(go, b"1")
+            code = jailed.process.wait(60)
+        finally:
+            jailed.close()
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    finally:
+        os.lseek(said, 0, os.SEEK_SET)
+        lines = os.read(said, 4096).decode(errors="replace").strip().splitlines()
+        for descriptor in (said, wait, go):
+            os.close(descriptor)
+        if lines and not (reached and code == 0):
+            return lines[-1]  # noqa: B012
+    return "" if reached and code == 0 else "its files cannot be reached through /proc"
 
 
 def _bubblewrap() -> str:
@@ -223,8 +254,8 @@ def _first_process(told: int, process: subprocess.Popen) -> int:
     while time.monotonic() < end:
         if select.select([told], [], [], 0.1)[0]:
             text += os.read(told, 4096)
-            if found := re.search(rb'"child-pid":\s*(\d+)[,\s}]', text):
-                return int(found[1])
+            if b"}" in text:  # not before: it would write to a closed pipe
+                return int(json.loads(text)["child-pid"])
         elif process.poll() is not None:
             break
     raise ValueError("bubblewrap ended before it had begun")
@@ -248,7 +279,13 @@ def rlimits(limits: Limits) -> list[tuple[int, int]]:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, SMALL),
         (resource.RLIMIT_MSGQUEUE, 0),
+        *([(resource.RLIMIT_NPROC, limits.processes + 16)] if _counts_apart() else []),
     ]
+
+
+def _counts_apart() -> bool:
+    """Does the kernel count the processes of a jail apart from the user's others? Since Linux 5.14."""
+    return tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2]) >= (5, 14)
 
 
 def environment() -> dict[str, str]:
@@ -262,6 +299,9 @@ def environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
     }
+    given = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    if found := [p for p in given if os.path.abspath(p) in (str(PACKAGE.parent), *map(os.path.abspath, _libraries()))]:
+        made["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, found))
     made |= dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
     )
