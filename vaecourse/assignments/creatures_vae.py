@@ -5,7 +5,7 @@ here, and measures them on creatures that nobody has seen (`vaecourse.capstone`)
 
 | points | −ELBO in nats | samples, times a real creature's distance | R² of the factors | dimensions in use |
 |---|---|---|---|---|
-| 1 each | ≤ 85, ≤ 72, ≤ 63, ≤ 60.5, ≤ 59 | ≤ 1.5, ≤ 1.2 | mean ≥ 0.5, least ≥ 0.75 | ≥ 3 |
+| 1 each | ≤ 85, ≤ 72, ≤ 63, ≤ 60.5, ≤ 59 | ≤ 1.5, ≤ 1.15 | mean ≥ 0.5, least ≥ 0.75 | ≥ 3 |
 
 `python tests/benchmarks/capstone_scale.py` trains fifteen models, from independent pixels to a large VAE, and shows what
 each of them gets on this scale.
@@ -418,7 +418,7 @@ GOALS = (
         "does not listen to its code.",
     ),
     _samples(
-        1.2,
+        1.15,
         "Look at your samples for creatures that are blurred or have two tails. A model with a better −ELBO usually has "
         "fewer of them.",
     ),
