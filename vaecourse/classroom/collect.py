@@ -70,9 +70,11 @@ def collect(
             try:
                 waiting += hand_ins(path, assignment, matching, bundle, stack)
             except Unreadable as error:
-                done.append(Collected(str(path), "", REFUSED, str(error)))
+                done.append(Collected(names.printable(path), "", REFUSED, str(error)))
             except OSError as error:
-                done.append(Collected(str(path), "", REFUSED, f"It cannot be read: {error.strerror}."))
+                done.append(
+                    Collected(names.printable(path), "", REFUSED, f"It cannot be read: {error.strerror}.")
+                )
         for hand_in in sorted(waiting, key=lambda h: h.moment):  # the later one comes to lie on top
             one = _collect(folder, assignment, hand_in, matching)
             if one.verdict in (COLLECTED, REPLACED):
@@ -91,7 +93,7 @@ def _collect(folder: ClassFolder, assignment: str, hand_in: HandIn, pattern: re.
         how = "the pattern does not match its name" if pattern else "its name does not say"
         return verdict(REFUSED, f"Whose work this is cannot be told: {how}.")
     if trouble := names.trouble(student):
-        return verdict(REFUSED, trouble)
+        return Collected(hand_in.where, "", REFUSED, trouble)
     try:
         student = _known_as(folder, student)
         name, data = notebook_of(hand_in, assignment)

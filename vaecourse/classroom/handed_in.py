@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from .careful import Unreadable, opened
 from .intake import MOST_NOTEBOOKS, choose
-from .names import shown
+from .names import printable, shown
 from .notebook import LARGEST
 
 LARGEST_ZIP = 100 * 2**20  # bytes of one student's zip
@@ -77,7 +77,7 @@ def hand_ins(
         entries = list(_in_zip(stack.enter_context(_zip(stream)), strict=False))
     else:
         entry = _on_disk(path.parent, (path.name,))
-        yield HandIn(str(path), _student(entry.parts, assignment, pattern)[1], (entry,), alone=True)
+        yield HandIn(printable(path), _student(entry.parts, assignment, pattern)[1], (entry,), alone=True)
         return
     together: dict[tuple, list[Entry]] = {}
     for number, entry in enumerate(entries):
@@ -85,7 +85,7 @@ def hand_ins(
         inside = way != "/".join(entry.parts)  # the files of one folder belong together, others stand alone
         together.setdefault((way, student, None if inside else number), []).append(entry)
     for (way, student, _), found in together.items():
-        yield HandIn(f"{path}: {shown(way)}", student, tuple(found))
+        yield HandIn(f"{printable(path)}: {shown(way)}", student, tuple(found))
 
 
 def notebook_of(hand_in: HandIn, assignment: str) -> tuple[str, bytes]:
@@ -141,7 +141,7 @@ def _choose(found: list[Entry], assignment: str) -> tuple[Entry, bytes]:
             f"There are {len(best)} notebooks and none is called {assignment}.ipynb: hand in one."
         )
     read = [(entry, entry.read(LARGEST)) for entry in best]
-    if len({data for _, data in read}) == 1:  # the same file, stored more than once
+    if exact and len({data for _, data in read}) == 1:  # the same file, stored more than once
         return read[0]
     if exact:
         raise Unreadable(

@@ -59,8 +59,13 @@ def shown(text: object, longest: int = 60) -> str:
     """Text that came from outside, as a sentence may hold it: one line, printable, short; quoted if it is not plain."""
     if re.fullmatch(r"[\w.-]{1,60}", str(text)):
         return str(text)
-    text = "".join(c if c.isprintable() and c not in '"' else "?" for c in str(text)[: longest + 1])
+    text = printable(str(text)[: longest + 1]).replace('"', "?")
     return f'"{text}"' if len(text) <= longest else f'"{text[:longest]}…"'
+
+
+def printable(text: object) -> str:
+    """Text that a terminal may be sent: in one line, and without commands to it."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
 
 
 def _folded(name: str) -> str:
