@@ -137,6 +137,15 @@ def test_what_is_lost_is_made_again_the_same(graded, graded_once, lost):
         assert after == graded_once[2]
 
 
+def work(future: Future, function, *args) -> Future:
+    """Call the function here, for a future that waits for it."""
+    try:
+        future.set_result(function(*args))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
 class Backwards(Executor):
     """Runs the last task first, and none before it must."""
 
@@ -148,8 +157,7 @@ class Backwards(Executor):
     def submit(self, function, /, *args):
         future = Future()
         if function is not kernel.run:
-            future.set_result(function(*args))
-            return future
+            return work(future, function, *args)
         self.waiting.append((future, args))
         if len(self.waiting) == 1:
             threading.Timer(0.5, self.work).start()
@@ -158,7 +166,7 @@ class Backwards(Executor):
     def work(self):
         while self.waiting:
             future, args = self.waiting.pop()
-            future.set_result(kernel.run(*args))
+            work(future, kernel.run, *args)
 
 
 @pytest.mark.parametrize("how", ["backwards", "processes", "one job"])
@@ -280,10 +288,8 @@ def test_no_worker_ever_sees_the_seed_or_a_reference(tiny_class):
 
     class Spying(Executor):
         def submit(self, function, /, *args):
-            future = Future()
             seen.append(pickle.dumps((function, args)))
-            future.set_result(function(*args))
-            return future
+            return work(Future(), function, *args)
 
     assert batch.grade(tiny_class.folder, "T1", executor=Spying(), progress=False).complete
     secret = tiny_class.folder.secret()

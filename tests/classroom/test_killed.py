@@ -16,7 +16,7 @@ from vaecourse.classroom import batch
 
 from . import tiny
 from .conftest import make_class
-from .test_batch import RAISES, SYNTAX, points, state
+from .test_batch import RAISES, SYNTAX, points, state, work
 
 pytestmark = [
     pytest.mark.usefixtures("needs_jail"),
@@ -136,7 +136,7 @@ class Remembering(Executor):
         if asked not in self.known:
             self.known[asked] = self.pool.submit(function, *args)
         future = Future()
-        self.known[asked].add_done_callback(lambda done: future.set_result(done.result()))
+        self.known[asked].add_done_callback(lambda done: work(future, done.result))
         return future
 
 
