@@ -112,7 +112,11 @@ def _collect(folder: ClassFolder, assignment: str, hand_in: HandIn, pattern: re.
         return verdict(REFUSED, f"It cannot be stored: {error.strerror or type(error).__name__}.")
     except Exception as error:  # whatever it is, the others are still to be collected
         return verdict(REFUSED, f"It cannot be read ({type(error).__name__}).")
-    called = "" if name == f"{assignment}.ipynb" else f" The notebook was called {names.shown(name)}."
+    plain = name in (
+        f"{assignment}.ipynb",
+        *(entry.name for entry in hand_in.entries if len(entry.parts) == 1),
+    )
+    called = "" if plain else f" The notebook was called {names.shown(name)}."
     if kept is None:
         return verdict(COLLECTED, f"Collected.{called}")
     return verdict(
