@@ -1,6 +1,8 @@
 """What a student may write to act in a teacher's browser; each tries to run `stolen(n)` there."""
 
 import base64
+import re
+from html.parser import HTMLParser
 
 PNG = base64.b64encode(
     base64.b64decode(
@@ -119,3 +121,41 @@ def notebook(begun: dict) -> dict:
         "execution_count": "<script>stolen(56)</script>",
     })  # fmt: skip
     return {**begun, "cells": cells, "metadata": {**begun["metadata"], **NOTEBOOK}}
+
+
+ACTING = (
+    "script",
+    "style",
+    "iframe",
+    "svg",
+    "form",
+    "link",
+    "meta",
+    "base",
+    "object",
+    "embed",
+    "button",
+    "math",
+)
+
+
+def tags(html: str) -> dict:
+    """How often each element stands in a page, and every attribute that could act."""
+
+    class Count(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.count, self.acting = {}, []
+            self.feed(html)
+            self.close()
+
+        def handle_starttag(self, tag, attributes):
+            self.count[tag] = self.count.get(tag, 0) + 1
+            for name, value in attributes:
+                if name.startswith("on") or re.match(
+                    r"\s*(javascript|data:text|vbscript)", value or "", re.I
+                ):
+                    self.acting.append((tag, name, value))
+
+    found = Count()
+    return found.count, found.acting

@@ -369,28 +369,6 @@ def shown_to_a_teacher(exporter, notebook, student):
     return exporter.from_notebook_node(nbformat.from_dict(notebook), resources)[0]
 
 
-def tags(html: str) -> dict:
-    """How often each element stands in a page, and every attribute that could act."""
-
-    class Count(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.count, self.acting = {}, []
-            self.feed(html)
-            self.close()
-
-        def handle_starttag(self, tag, attributes):
-            self.count[tag] = self.count.get(tag, 0) + 1
-            for name, value in attributes:
-                if name.startswith("on") or re.match(
-                    r"\s*(javascript|data:text|vbscript)", value or "", re.I
-                ):
-                    self.acting.append((tag, name, value))
-
-    found = Count()
-    return found.count, found.acting
-
-
 def test_nothing_acts_on_the_pages_of_nbgrader(made, released, formgrader):
     """The whole hostile notebook, through formgrader's template and the feedback's: not one element more that acts."""
     plain = merged(released, tiny.submission(**tiny.SOLUTIONS))
@@ -398,23 +376,11 @@ def test_nothing_acts_on_the_pages_of_nbgrader(made, released, formgrader):
     shown = merged(released, hostile, ran=three.run(hostile, *[hostile_text.OUTPUTS] * 6))
     nbformat.validate(shown)
     assert "stolen(" in json.dumps(shown)
-    want, acting = tags(shown_to_a_teacher(formgrader, plain, "ada"))
+    want, acting = hostile_text.tags(shown_to_a_teacher(formgrader, plain, "ada"))
     for student in ("ada", *map(defuse.name, hostile_text.NAMES)):
-        count, now = tags(shown_to_a_teacher(formgrader, shown, student))
+        count, now = hostile_text.tags(shown_to_a_teacher(formgrader, shown, student))
         assert now == acting
-        for tag in (
-            "script",
-            "style",
-            "iframe",
-            "svg",
-            "form",
-            "link",
-            "meta",
-            "base",
-            "object",
-            "embed",
-            "button",
-        ):
+        for tag in hostile_text.ACTING:
             assert count.get(tag, 0) == want.get(tag, 0), (student, tag)
     exporter = feedback._exporter(made)
     three.write(made, Submission("ada", "T1", tiny.submission(), "x"), three.grade("ada"))
@@ -422,9 +388,9 @@ def test_nothing_acts_on_the_pages_of_nbgrader(made, released, formgrader):
     for notebook in (plain, shown):
         path = made.autograded("ada", "T1") / "T1.ipynb"
         path.write_text(json.dumps(notebook), encoding="utf-8")
-        pages.append(tags(feedback._page(exporter, path, "T1", {}, {})))
+        pages.append(hostile_text.tags(feedback._page(exporter, path, "T1", {}, {})))
     assert pages[0][1] == pages[1][1]
-    for tag in ("script", "style", "iframe", "svg", "form", "link", "meta", "base", "object", "embed"):
+    for tag in hostile_text.ACTING:
         assert pages[0][0].get(tag, 0) == pages[1][0].get(tag, 0), tag
 
 

@@ -98,6 +98,7 @@ def test_again_changes_nothing_and_writes_nothing(made):
     assert [(p.stat().st_mtime_ns, p.read_bytes()) for p in paths] == before
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # nbgrader reads timestamp.txt so
 def test_the_exchange_lays_it_out_and_the_student_fetches_it(made, tmp_path, monkeypatch):
     """nbgrader's own release_feedback and fetch_feedback; whoever handed in otherwise does not stop the others."""
     import logging
@@ -171,12 +172,24 @@ def hidden(folder) -> set[str]:
             for part in value:
                 numbers(part)
         elif isinstance(value, float) and value != round(value, 1):
-            found.update(f"{value:.{digits}g}" for digits in (6, 8, 17))
-            found.add(repr(value))
+            found.update(f"{abs(value):.{digits}g}" for digits in (4, 6, 8, 17))
 
     for exercise in assignment("T1", tiny.solved()).exercises:
         numbers(cases(exercise, folder.generator(exercise.name)))
     return found
+
+
+def said(numbers: set[str], content: str) -> set[str]:
+    """The hidden numbers that stand in a page, or in a graded notebook; its style sheets say many numbers."""
+    content = re.sub(r"(?s)<style.*?</style>", " ", content)
+    return numbers & set(re.findall(r"\d+\.\d+(?:e[-+]?\d+)?", content))
+
+
+def test_the_numbers_would_be_found(made):
+    numbers = hidden(made)
+    assert len(numbers) > 40 and "0.1" not in numbers
+    for number in numbers:
+        assert said(numbers, f"<p>array([-{number}, 1.0])</p>") == {number}
 
 
 def test_no_byte_of_it_is_hidden_input_seed_or_another_student(made, needs_jail):
@@ -198,16 +211,15 @@ def test_no_byte_of_it_is_hidden_input_seed_or_another_student(made, needs_jail)
     assert earned["anna-quill"] == 7 and earned["bert-ostrich"] == 4 and earned["emil-vortex"] == 0
     pages = feedback.generate(made, "T1")
     numbers, secret = hidden(made), made.secret()
-    assert len(numbers) > 100
     forms = (secret.hex(), secret.hex().upper(), base64.b64encode(secret).decode(), repr(secret))
     for path, student in zip(pages, sorted(given), strict=True):
         for file in path.parent.iterdir():
             content = file.read_text("utf-8")
-            assert not [n for n in numbers if n in content], (student, file.name)
+            assert not said(numbers, content), (student, file.name)
             assert not [form for form in forms if form in content] and secret not in file.read_bytes()
             assert not [other for other in given if other != student and other in content]
     graded = {s: (made.autograded(s, "T1") / "T1.ipynb").read_text("utf-8") for s in given}
-    assert not [n for n in numbers for content in graded.values() if n in content]
+    assert not [found for content in graded.values() if (found := said(numbers, content))]
 
 
 def test_hostile_work_does_not_act_on_the_page(made):
@@ -219,18 +231,11 @@ def test_hostile_work_does_not_act_on_the_page(made):
     feedback.generate(made, "T1")
     ada, bob = page(made, "ada"), page(made, "bob")
     assert "stolen(" in bob
-    for acting in (
-        "<script",
-        "<svg",
-        "<iframe",
-        'onerror="',
-        'href="javascript',
-        "<style",
-        "<form",
-        "<meta",
-        "<base",
-    ):
-        assert bob.lower().count(acting) == ada.lower().count(acting), acting
+    (wanted, nothing), (count, acting) = hostile_text.tags(ada), hostile_text.tags(bob)
+    assert acting == nothing
+    assert {t: count.get(t, 0) for t in hostile_text.ACTING} == {
+        t: wanted.get(t, 0) for t in hostile_text.ACTING
+    }
 
 
 def test_what_is_missing_gets_one_sentence(made):

@@ -100,6 +100,7 @@ def _exporter(folder: ClassFolder):
     from .database import configuration
 
     config, log = configuration(folder), logging.Logger("nbgrader")
+    log.addHandler(logging.NullHandler())  # a student's figure without a text of its own is no news
     course = CourseDirectory(config=config, log=log)
     course.root = str(folder.root)
     converter = GenerateFeedback(course, config=config, log=log)
