@@ -25,11 +25,6 @@ import vaecourse
 from vaecourse.assignments.core import Limits
 from vaecourse.errors import CourseError
 
-try:
-    import resource
-except ImportError:  # Windows: no jail there
-    resource = None
-
 SCRATCH = "/scratch"  # working folder and home
 RUNTIME = "/run/kernel"  # the kernel's connection file and sockets
 SMALL = 2**20  # bytes in the runtime folder
@@ -114,6 +109,16 @@ class Jail:
         self.cpu_seconds = max(self.cpu_seconds, ticks / TICKS)
         return Usage(processes, memory, self.cpu_seconds)
 
+    def shared_memory(self) -> int:
+        """Resident bytes of all processes together, what they share counted once. Slower than `usage`."""
+        kilobytes = 0
+        table = self.path("/proc")
+        with contextlib.suppress(OSError):
+            for number in filter(str.isdigit, os.listdir(table)):
+                with contextlib.suppress(OSError), open(f"{table}/{number}/smaps_rollup", "rb") as file:
+                    kilobytes += sum(int(n) for n in re.findall(rb"^Pss:\s+(\d+)", file.read(), re.MULTILINE))
+        return 1024 * kilobytes
+
     def kill(self) -> None:
         """End all processes of the jail now."""
         with self._closing:
@@ -159,33 +164,27 @@ def start(
 def _launch(command, limits, hidden, data, extra, keep, user, stderr) -> Jail:
     files = {place: _in_memory(content) for place, content in {**PLACES, **data}.items()}
     told, tell = os.pipe()
-    held, release = os.pipe()
-    arguments = [*_arguments(limits, hidden, files), "--info-fd", str(tell), "--block-fd", str(held)]
+    arguments = [*_arguments(limits, hidden, files), "--info-fd", str(tell)]
     process = None
     try:
         process = subprocess.Popen(
-            [_bubblewrap(), *arguments, "--", *command],
+            [_bubblewrap(), *arguments, "--", *limited(limits, apart=True), *command],
             env={**environment(), **extra},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            pass_fds=(tell, held, *files.values(), *keep),
+            pass_fds=(tell, *files.values(), *keep),
             **user,
         )
-        pid = _first_process(told, process)
-        for what, most in rlimits(limits):  # it waits meanwhile, and what it starts inherits them
-            resource.prlimit(pid, what, (most, most))
-        jailed = Jail(process, pid)
-        os.write(release, b"1")
-        return jailed
+        return Jail(process, _first_process(told, process))
     except BaseException:
         if process:
             process.kill()
             process.wait()
         raise
     finally:
-        for descriptor in (told, tell, held, release, *files.values()):
+        for descriptor in (told, tell, *files.values()):
             os.close(descriptor)
 
 
@@ -197,6 +196,10 @@ def available() -> str:
     program = _bubblewrap()
     if not program:
         return "Submissions are jailed by bubblewrap, which is not installed here: `apt install bubblewrap`, say."
+    if not shutil.which("prlimit"):
+        return (
+            "Submissions are limited by prlimit, which is not installed here: `apt install util-linux`, say."
+        )
     if not (said := _tried(_user())):
         return ""
     if "nknown option" in said:
@@ -220,7 +223,7 @@ def _tried(user: Mapping) -> str:
     """Begin a jail, reach into it from here, look for the packages in it: what went wrong, if anything did."""
     look = "import os, importlib.util as u; os.read({}, 1); assert u.find_spec('ipykernel') and u.find_spec('numpy')"
     said, (wait, go) = os.memfd_create("said"), os.pipe()
-    reached, code = False, 1
+    reached, code, trouble = False, 1, ""
     try:
         jailed = _launch([sys.executable, "-c", look.format(wait)], Limits(), (), {}, {}, (wait,), user, said)
         try:
@@ -233,15 +236,14 @@ def _tried(user: Mapping) -> str:
         finally:
             jailed.close()
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    finally:
-        os.lseek(said, 0, os.SEEK_SET)
-        lines = os.read(said, 4096).decode(errors="replace").strip().splitlines()
-        for descriptor in (said, wait, go):
-            os.close(descriptor)
-        if lines and not (reached and code == 0):
-            return lines[-1]  # noqa: B012
-    return "" if reached and code == 0 else "its files cannot be reached through /proc"
+        trouble = str(error)
+    os.lseek(said, 0, os.SEEK_SET)
+    lines = os.read(said, 4096).decode(errors="replace").strip().splitlines()
+    for descriptor in (said, wait, go):
+        os.close(descriptor)
+    if reached and code == 0:
+        return ""
+    return lines[-1] if lines else trouble or "its files cannot be reached through /proc"
 
 
 def _bubblewrap() -> str:
@@ -268,19 +270,19 @@ def _in_memory(content: bytes) -> int:
     return file
 
 
-def rlimits(limits: Limits) -> list[tuple[int, int]]:
-    """For each process alone; what all use together is looked at by `watch`."""
+def limited(limits: Limits, apart: bool) -> list[str]:
+    """Words before a command: what each process may use alone. All of them together are looked at by `watch`.
+
+    `apart` is for a jail: there the number of processes is the jail's own.
+    """
+    if not (program := shutil.which("prlimit")):
+        return []
     cpu = max(1, round(limits.cpu_seconds)) + 2  # the watcher comes first, and knows why
-    return [
-        (resource.RLIMIT_AS, 2 * limits.memory),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_FSIZE, limits.scratch),
-        (resource.RLIMIT_NOFILE, 512),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MEMLOCK, SMALL),
-        (resource.RLIMIT_MSGQUEUE, 0),
-        *([(resource.RLIMIT_NPROC, limits.processes + 16)] if _counts_apart() else []),
-    ]
+    most = {"as": 2 * limits.memory, "cpu": cpu, "fsize": limits.scratch, "nofile": 512, "core": 0}
+    most |= {"memlock": SMALL, "msgqueue": 0}
+    if apart and _counts_apart():
+        most["nproc"] = limits.processes + 16
+    return [program, *(f"--{what}={n}" for what, n in most.items()), "--"]
 
 
 def _counts_apart() -> bool:
@@ -292,6 +294,7 @@ def environment() -> dict[str, str]:
     made = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": SCRATCH,
+        "IPYTHONDIR": "/tmp/ipython",
         "USER": "student",
         "LOGNAME": "student",
         "LANG": "C.UTF-8",
@@ -300,7 +303,9 @@ def environment() -> dict[str, str]:
         "PYTHONHASHSEED": "0",
     }
     given = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    if found := [p for p in given if os.path.abspath(p) in (str(PACKAGE.parent), *map(os.path.abspath, _libraries()))]:
+    if found := [
+        p for p in given if os.path.abspath(p) in (str(PACKAGE.parent), *map(os.path.abspath, _libraries()))
+    ]:
         made["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, found))
     made |= dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"

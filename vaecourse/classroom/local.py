@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +12,9 @@ import psutil
 
 from vaecourse.assignments.core import Limits
 
-from .jail import Usage, environment, rlimits
+from .jail import Usage, environment, limited
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
+ROOT = "{root}"  # in words and files: the temporary folder
 
 
 class Local:
@@ -50,6 +46,15 @@ class Local:
         self.cpu_seconds = max(self.cpu_seconds, sum(self._used.values()))
         return Usage(processes, memory, self.cpu_seconds)
 
+    def shared_memory(self) -> int:
+        """Resident bytes of all processes together, what they share counted once where the system tells."""
+        total = 0
+        for process in list(self._seen.values()):
+            with contextlib.suppress(psutil.Error):
+                full = process.memory_full_info()
+                total += getattr(full, "pss", full.rss)
+        return total
+
     def kill(self) -> None:
         for process in list(self._seen.values()):
             with contextlib.suppress(psutil.Error):
@@ -69,19 +74,20 @@ def start(
     data: Mapping[str, bytes],
     keep: Sequence[int] = (),
 ) -> Local:
-    """Start `command`, in whose words {root} is the temporary folder; `data` are files to put there."""
+    """Start `command`, in whose words ROOT is the temporary folder; `data` are files to put there."""
     folder = Path(tempfile.mkdtemp(prefix="vaecourse-")).resolve()
     scratch = folder / "scratch"
     scratch.mkdir()
     for place, content in data.items():
         file = folder / place.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.replace(b"{root}", str(folder).encode()))
+        file.write_bytes(content.replace(ROOT.encode(), str(folder).encode()))
     given = {**environment(), "HOME": str(scratch), "USERPROFILE": str(scratch), "TMPDIR": str(scratch)}
+    given["IPYTHONDIR"] = str(folder / "ipython")
     given |= {k: v for k, v in os.environ.items() if k.upper() in ("SYSTEMROOT", "LD_LIBRARY_PATH", "WINDIR")}
     try:
         process = subprocess.Popen(
-            [word.replace("{root}", str(folder)) for word in command],
+            [*limited(limits, apart=False), *(word.replace(ROOT, str(folder)) for word in command)],
             env=given,
             cwd=scratch,
             stdin=subprocess.DEVNULL,
@@ -93,7 +99,4 @@ def start(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if sys.platform.startswith("linux"):
-        for what, most in rlimits(limits):
-            resource.prlimit(process.pid, what, (most, most))
     return Local(process, folder)

@@ -17,6 +17,7 @@ class Kept(Protocol):
     """What can be looked at and ended: a Jail, or a local kernel."""
 
     def usage(self) -> Usage: ...
+    def shared_memory(self) -> int: ...
     def kill(self) -> None: ...
 
 
@@ -38,7 +39,7 @@ class Watch:
         usage = self.kept.usage()
         if usage.processes > self.limits.processes:
             self.end(PROCESSES)
-        elif usage.memory > self.limits.memory:
+        elif usage.memory > self.limits.memory < (self.kept.shared_memory() or usage.memory):
             self.end(MEMORY)
         elif usage.cpu_seconds > self.limits.cpu_seconds:
             self.end(LATE)

@@ -150,12 +150,10 @@ class Channel:
         return flags, body
 
     def _read(self, parts: Sequence[bytes]) -> Message | None:
-        """The message, or None for what is none."""
-        if DELIMITER not in parts:
-            return None
-        signature, *rest = parts[parts.index(DELIMITER) + 1 :] or (b"",)
+        """The message, or None for one that says nothing; Closed for what no kernel would send."""
+        signature, *rest = parts[parts.index(DELIMITER) + 1 :] if DELIMITER in parts else (b"",)
         if len(rest) < 4 or not hmac.compare_digest(signature, self._sign(rest[:4])):
-            return None
+            raise Closed
         try:
             header, parent, content = (json.loads(rest[i], parse_int=whole) for i in (0, 1, 3))
             kind, answers = header["msg_type"], parent.get("msg_id", "")

@@ -38,7 +38,8 @@ def answer(request):
     """The JSON answer to a JSON request: an outcome for each case, or the trouble that ended it all."""
     asked = json.loads(request)
     try:
-        text = json.dumps(_answer(**asked["ask"], beat=lambda: os.write(asked["beat"], b".")))
+        beat = asked["beat"]
+        text = json.dumps(_answer(**asked["ask"], beat=lambda: beat is not None and os.write(beat, b".")))
         if len(text) > asked["most"]:
             text = json.dumps({"trouble": "output"})
     except MemoryError:
@@ -94,7 +95,7 @@ def _run(function, case, parameters, seconds, beat):
         names = (
             parameters if len(parameters) == len(call) else [f"argument {i + 1}" for i in range(len(call))]
         )
-        for name, before, after in zip(names, call, given):
+        for name, before, after in zip(names, call, given, strict=True):
             if isinstance(before, list) and not changed and not _same(np, before, after):
                 changed = name
     return {"outputs": outputs, "trouble": trouble, "why": why, "changed": changed}
