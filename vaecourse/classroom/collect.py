@@ -18,7 +18,7 @@ from pathlib import Path
 from vaecourse import assignments
 from vaecourse.errors import CourseError
 
-from . import names
+from . import defuse, names
 from .careful import Unreadable, opened
 from .folder import ClassFolder
 from .handed_in import HandIn, hand_ins, notebook_of
@@ -132,9 +132,9 @@ def _known_as(folder: ClassFolder, student: str) -> str:
         if names.tidy(name) == student:
             return name
     for name in there:
-        if names.same_folder(name, student):
+        if names.same_folder(defuse.name(name), defuse.name(student)):
             raise Unreadable(
-                f"There is a student {names.shown(name)}, a name that differs in capital letters only."
+                f"There is a student {names.shown(name)}, a name too much like this one to tell apart."
             )
     return student
 
