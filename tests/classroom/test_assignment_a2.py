@@ -14,6 +14,8 @@ from vaecourse import assignments
 from vaecourse.assignments import poisson_mixture, solutions
 from vaecourse.exercises import core
 
+from . import wrong_answers_a2 as wrong
+
 SOURCE = Path(__file__).parents[2] / "notebooks" / "assignments" / "A2.ipynb"
 COUNTS = np.arange(10.0)
 DAYS = np.array([162, 267, 271, 185, 111, 61, 27, 8, 3, 1], dtype=float)
@@ -138,6 +140,40 @@ def test_the_next_day_agrees_with_enumeration(solved, seed):
     )
 
 
+def test_another_right_answer_earns_all_points():
+    """Written otherwise, with another log-sum-exp: from the file of wrong answers, before anything is made wrong."""
+    others = {
+        "poisson_log_density": wrong.log_p,
+        "responsibilities": wrong.shares,
+        "m_step": wrong.maximum,
+        "em": wrong.em,
+        "next_day": lambda seen, w, r: wrong.predict(np.log(w) + wrong.summed(seen, r), r),
+    }
+    for exercise in assignments.with_solutions("A2", SOURCE).exercises:
+        for seed in range(10):
+            assert judged(exercise, others[exercise.name.split("/")[1]], seed).solved
+
+
+def test_answers_that_ignore_the_data_earn_little():
+    """Constants, and what was given: at most a point of an exercise."""
+    lazy = {
+        "responsibilities": lambda counts, w, r: [list(w)] * len(counts),
+        "m_step": lambda counts, days, shares: (
+            [1 / len(shares[0])] * len(shares[0]),
+            [1.0] * len(shares[0]),
+        ),
+        "em": lambda counts, days, w, r, sweeps: (w, r, [-100.0] * (sweeps + 1)),
+        "next_day": lambda seen, w, r: w @ r,
+    }
+    for exercise in assignments.with_solutions("A2", SOURCE).exercises[1:]:
+        assert judged(exercise, lazy[exercise.name.split("/")[1]], 0).points <= 1
+
+
+def judged(exercise, function, seed=0):
+    made = core.cases(exercise, np.random.default_rng(seed))
+    return core.verdict(exercise, made, core.run_all(function, made, exercise.parameters))
+
+
 ODD = [
     [],
     [[]],
@@ -158,9 +194,7 @@ ODD = [
 def test_no_output_however_odd_stops_the_judging(solved, output):
     for known in (assignments.with_solutions("A2", SOURCE), assignments.assignment("A2")):
         for exercise in known.exercises:
-            made = core.cases(exercise, np.random.default_rng(0))
-            came = core.run_all(lambda *call: output, made, exercise.parameters)
-            report = core.verdict(exercise, made, came)
+            report = judged(exercise, lambda *call: output)
             assert report.results and not report.solved
 
 

@@ -15,7 +15,8 @@ from vaecourse import assignments
 from vaecourse.assignments import gaussian_gamma, solutions
 from vaecourse.exercises import core
 
-from .test_assignment_a2 import ODD, WITHOUT
+from . import wrong_answers_a3 as wrong
+from .test_assignment_a2 import ODD, WITHOUT, judged
 
 SOURCE = Path(__file__).parents[2] / "notebooks" / "assignments" / "A3.ipynb"
 
@@ -202,13 +203,40 @@ def test_the_independent_prior_against_an_optimizer_from_several_starts(solved, 
             assert best >= bound_of_independent(*given, end[0], *np.exp(end[1:])) - 1e-8
 
 
+def test_another_right_answer_earns_all_points():
+    """Written otherwise: from the file of wrong answers, before anything is made wrong."""
+    others = {
+        "update_mu": wrong.update_mu,
+        "update_tau": wrong.update_tau,
+        "elbo": wrong.elbo,
+        "coordinate_ascent": wrong.climb,
+        "log_evidence": wrong.evidence,
+        "independent_prior": wrong.apart,
+    }
+    for exercise in assignments.with_solutions("A3", SOURCE).exercises:
+        for seed in range(10):
+            assert judged(exercise, others[exercise.name.split("/")[1]], seed).solved
+
+
+def test_answers_that_ignore_the_data_earn_little():
+    """Constants, and what was given: at most a point of an exercise."""
+    lazy = {
+        "update_mu": lambda data, mu0, beta0, tau: (mu0, beta0 * tau),
+        "update_tau": lambda data, mu0, beta0, a0, b0, m, h: (a0, b0),
+        "elbo": lambda *given: -100.0,
+        "coordinate_ascent": lambda *given: [[1.0, 1.0, 1.0, 1.0, float(i)] for i in range(given[-1])],
+        "log_evidence": lambda *given: 0.0,
+        "independent_prior": lambda data, *prior: prior,
+    }
+    for exercise in assignments.with_solutions("A3", SOURCE).exercises:
+        assert judged(exercise, lazy[exercise.name.split("/")[1]]).points <= 1
+
+
 @pytest.mark.parametrize("output", [*ODD, [[1.0] * 5], [[1.0] * 5] * 3, [np.inf] * 4, [1.0, -1.0], [0.0] * 4])
 def test_no_output_however_odd_stops_the_judging(solved, output):
     for known in (assignments.with_solutions("A3", SOURCE), assignments.assignment("A3")):
         for exercise in known.exercises:
-            made = core.cases(exercise, np.random.default_rng(0))
-            came = core.run_all(lambda *call: output, made, exercise.parameters)
-            report = core.verdict(exercise, made, came)
+            report = judged(exercise, lambda *call: output)
             assert report.results and not report.solved
 
 

@@ -130,7 +130,9 @@ WRONG = {
         "agrees sweep by sweep": too_early,
     },
     "A3/log_evidence": {
-        "without data it is 0": lambda data, *prior: evidence(data, *prior, middle=data.sum() / len(data)),
+        "without data it is 0, with data it is not": lambda data, *prior: evidence(
+            data, *prior, middle=data.sum() / len(data)
+        ),
         "five hundred numbers are no trouble": lambda *given: evidence(
             *given, log_gamma=lambda v: np.log(gamma(v))
         ),

@@ -177,6 +177,11 @@ def _update_tau(reference):
         there = [x + _MILLION for x in data], mu0 + _MILLION, beta0, a0, b0, m + _MILLION, h
         return (data, mu0, beta0, a0, b0, m, h), there
 
+    def at_least(case):
+        """The squares around any m are no smaller than those around the mean."""
+        data, _, _, _, b0, *_ = case[0]
+        return b0 + len(data) * np.var(data) / 2
+
     def what_the_variance_adds(case):
         data, _, beta0, *_, h = case[0]
         return (beta0 + len(data)) / (4 * h)
@@ -213,7 +218,9 @@ def _update_tau(reference):
                 "The sum of the squares minus the square of the sum loses its digits there. Subtract m first, "
                 "square afterwards.",
                 related(3, far_right),
-                lambda case, outputs: finite(outputs[1]) and close(*outputs, rel=1e-6),
+                lambda case, outputs: (
+                    finite(outputs[1]) and close(*outputs, rel=1e-6) and outputs[0][1] > at_least(case)
+                ),
             ),
             Property(
                 "agrees with the expected log joint",
@@ -347,7 +354,11 @@ def _coordinate_ascent(reference):
                 drawn(8, lambda rng: call(rng, 12), (*_FOUR, 12)),
                 lambda case, outputs: (
                     are_rows(case, outputs[0])
+                    and close(
+                        [row[0] for row in outputs[0]], [reference(*case[0])[0][0]] * case[0][5], abs_=1e-9
+                    )
                     and bool(np.all(np.diff([row[4] for row in outputs[0]]) >= -1e-9))
+                    and outputs[0][-1][4] > outputs[0][0][4]
                 ),
             ),
             Property(
@@ -371,8 +382,9 @@ def _coordinate_ascent(reference):
 
 
 def _log_evidence(reference):
-    def nothing_seen(rng):
-        return [], *_problem(rng)[1:]
+    def nothing_and_something(rng):
+        data, *prior = _problem(rng)
+        return ([], *prior), (data, *prior)
 
     def hundreds(rng):
         _, *prior = _problem(rng)
@@ -389,10 +401,10 @@ def _log_evidence(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "without data it is 0",
+                "without data it is 0, with data it is not",
                 "The prior has the area 1, and ln 1 = 0. No number, no mean of the numbers.",
-                drawn(3, nothing_seen, ([], 2.0, 3.0, 0.5, 1.0)),
-                lambda case, outputs: close(outputs[0], 0, abs_=1e-9),
+                related(3, nothing_and_something, (([], *_FOUR[1:]), _FOUR)),
+                lambda case, outputs: close(outputs[0], 0, abs_=1e-9) and not close(outputs[1], 0, abs_=1e-9),
             ),
             Property(
                 "five hundred numbers are no trouble",

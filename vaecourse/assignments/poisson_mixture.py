@@ -196,7 +196,7 @@ def _responsibilities(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "a row for each count, k shares in each, and they sum to 1",
+                "a row for each count, with k shares that sum to 1; other counts, other shares",
                 "Weight times probability, for each count and each component: these do not sum to 1 yet. Sum "
                 "along the components, not along the counts.",
                 drawn(4, any_counts, ([0.0, 4.0], [0.5, 0.5], [1.0, 3.0])),
@@ -204,6 +204,7 @@ def _responsibilities(reference):
                     _is_table(outputs[0], len(case[0][0]), len(case[0][1]))
                     and bool(np.all(np.asarray(outputs[0]) >= 0))
                     and close(np.sum(outputs[0], axis=1), np.ones(len(case[0][0])))
+                    and len({tuple(row) for row in outputs[0]}) >= len(set(case[0][0]))
                 ),
             ),
             Property(
@@ -282,6 +283,7 @@ def _m_step(reference):
                 lambda case, outputs: (
                     all(len(row) == len(case[0][2][0]) for output in outputs for row in output)
                     and close(outputs[0], outputs[1])
+                    and len(set(outputs[0][1])) > 1
                 ),
             ),
             Property(
@@ -364,7 +366,9 @@ def _em(reference):
                 drawn(8, start, (*small, [0.5, 0.5], [1.0, 3.0], 5)),
                 lambda case, outputs: (
                     complete(case, outputs[0])
+                    and close(outputs[0][2][0], reference(*case[0])[2][0])
                     and bool(np.all(np.diff(outputs[0][2]) >= -1e-9 * np.abs(outputs[0][2][0])))
+                    and outputs[0][2][-1] > outputs[0][2][0]
                 ),
             ),
             Property(
@@ -378,6 +382,7 @@ def _em(reference):
                     all(complete(case, output) for output in outputs)
                     and close([row[::-1] for row in outputs[0][:2]], outputs[1][:2], rel=1e-7)
                     and close(outputs[0][2], outputs[1][2])
+                    and not close(outputs[0][1], case[0][3])
                 ),
             ),
             Property(
