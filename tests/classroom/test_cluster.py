@@ -42,7 +42,32 @@ def fill(made) -> None:
 
 def workers(cluster) -> dict[str, int]:
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        client.wait_for_workers(WORKERS, timeout=60)
         return client.run(os.getpid)
+
+
+def test_workers_that_cannot_jail_are_refused_before_anything_is_run(cluster, tiny_class, monkeypatch):
+    tiny_class.hand_in("anna", **tiny.SOLUTIONS)
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        client.wait_for_workers(WORKERS, timeout=60)
+        client.run(_break)
+        try:
+            with pytest.raises(CourseError, match=r"tcp://.*: There is no bubblewrap on this worker"):
+                batch.grade(tiny_class.folder, "T1", scheduler=cluster.scheduler_address, progress=False)
+        finally:
+            client.run(_mend)
+
+
+def _break():
+    from vaecourse.classroom import jail
+
+    jail.kept, jail.available = jail.available, lambda: "There is no bubblewrap on this worker."
+
+
+def _mend():
+    from vaecourse.classroom import jail
+
+    jail.available = jail.kept
 
 
 def test_a_worker_killed_in_the_middle_costs_nobody_a_grade(cluster, tiny_class, tmp_path):
@@ -97,29 +122,6 @@ def test_what_kills_every_worker_is_noted_and_gets_no_grade(cluster, tiny_class,
     assert journal.read(tiny_class.folder, "T1", "bert") is None
     report = batch.grade(tiny_class.folder, "T1", scheduler=cluster.scheduler_address, progress=False)
     assert report.graded == ("bert",) and report.complete
-
-
-def test_workers_that_cannot_jail_are_refused_before_anything_is_run(cluster, tiny_class, monkeypatch):
-    tiny_class.hand_in("anna", **tiny.SOLUTIONS)
-    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
-        client.run(_break)
-        try:
-            with pytest.raises(CourseError, match=r"tcp://.*: There is no bubblewrap on this worker"):
-                batch.grade(tiny_class.folder, "T1", scheduler=cluster.scheduler_address, progress=False)
-        finally:
-            client.run(_mend)
-
-
-def _break():
-    from vaecourse.classroom import jail
-
-    jail.kept, jail.available = jail.available, lambda: "There is no bubblewrap on this worker."
-
-
-def _mend():
-    from vaecourse.classroom import jail
-
-    jail.available = jail.kept
 
 
 def test_a_cluster_without_workers_is_one_sentence(tiny_class):
