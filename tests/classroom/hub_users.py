@@ -162,9 +162,12 @@ def install(base: Path) -> Path:
             f"#!{programs / 'python'}\nimport sys\nfrom {entry.module} import {entry.attr}\nsys.exit({entry.attr}())\n"
         )
         (programs / command).chmod(0o755)
-    for name in ("share", "etc"):  # JupyterLab, its extensions, and which of them are on
-        shutil.rmtree(prefix / name, ignore_errors=True)
-        (prefix / name).symlink_to(Path(sys.prefix) / name)
+    # JupyterLab and its extensions; not the kernels, which would run in the environment of the tests.
+    (prefix / "share" / "jupyter").mkdir(parents=True)
+    (prefix / "etc").symlink_to(Path(sys.prefix) / "etc")
+    for part in (Path(sys.prefix) / "share" / "jupyter").iterdir():
+        if part.name != "kernels":
+            (prefix / "share" / "jupyter" / part.name).symlink_to(part)
     return prefix
 
 

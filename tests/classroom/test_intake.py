@@ -25,6 +25,13 @@ posix = pytest.mark.skipif(os.name == "nt", reason="the file system has no such 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def deep(levels: int) -> list:
+    made: list = []
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
 def good(**answers) -> dict:
     return tiny.submission(**{**{k: tiny.SOLUTIONS[k] for k in tiny.PARAMETERS}, **answers})
 
@@ -136,7 +143,7 @@ def test_pictures_pasted_into_a_written_answer_are_kept_and_nothing_else(tiny_cl
 @pytest.mark.parametrize(
     "stamp, iso",
     [
-        ("2026-11-22 15:00:00.123456 UTC", "2026-11-22T15:00:00+00:00"),
+        ("2026-11-22 15:00:00.123456 UTC", "2026-11-22T15:00:00.123456+00:00"),
         ("2026-11-22 15:00:00.000000 Europe/Berlin", "2026-11-22T14:00:00+00:00"),
         ("2026-11-22 15:00:00 +0100", "2026-11-22T14:00:00+00:00"),
         ("2026-11-22 15:00:00", "2026-11-22T15:00:00+00:00"),
@@ -462,6 +469,7 @@ def test_halves_of_characters_become_something_that_can_be_stored(tiny_class):
         ({"kernelspec": {"name": "a\nb<script>" + "x" * 900, "language": "python"}}, 'kernel "a?b<script>xx'),
         ({"kernelspec": {"name": ["x"]}}, "the kernel"),
         ({"kernelspec": {"language": 3}}, "the language"),
+        ({"kernelspec": {"name": deep(600)}}, "the kernel"),
     ],
 )
 def test_the_kernel_it_names_is_of_no_account(tiny_class, metadata, says):
@@ -469,6 +477,14 @@ def test_the_kernel_it_names_is_of_no_account(tiny_class, metadata, says):
     assert len(notes) == 1 and says in notes[0]
     kept = read(tiny_class).notebook["metadata"]
     assert kept["kernelspec"]["name"] == "python3" and kept["language_info"]["name"] == "python"
+
+
+def test_what_is_nested_where_nobody_looks_does_no_harm(tiny_class):
+    nested = good()
+    nested["metadata"]["x"] = nested["cells"][0]["metadata"]["nbgrader"]["grade_id"] = deep(600)
+    nested["cells"][1]["outputs"] = nested["cells"][2]["id"] = nested["cells"][7]["attachments"] = deep(600)
+    nested["metadata"]["vaecourse"]["more"] = deep(600)
+    assert graded(tiny_class, nested) == ()
 
 
 def test_too_much_code_is_refused(tiny_class):

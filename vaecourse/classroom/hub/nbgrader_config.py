@@ -1,5 +1,6 @@
 """nbgrader for everybody on the hub, found through JUPYTER_CONFIG_PATH. The class folder's own file has the last word."""
 
+import getpass
 import tomllib
 from pathlib import Path
 
@@ -9,11 +10,14 @@ CLASS = tomllib.loads((Path(__file__).resolve().parent / "class.toml").read_text
 
 c.CourseDirectory.course_id = CLASS["course"]
 c.Exchange.root = CLASS["exchange"]
-# The teacher's class has settings of its own: where it is, and that nbgrader's own grading, which has no jail, is off.
-# The formgrader would not look for them there.
-OWN = Path.home() / CLASS["course"] / "nbgrader_config.py"
-if OWN.is_file():
-    load_subconfig(str(OWN))  # noqa: F821
+# The formgrader needs to know where the class is, before there is one as well. The class has settings of its own.
+if getpass.getuser() == CLASS["teacher"]:
+    FOLDER = Path.home() / CLASS["course"]
+    c.CourseDirectory.root = str(FOLDER)
+    if (FOLDER / "nbgrader_config.py").is_file():
+        load_subconfig(str(FOLDER / "nbgrader_config.py"))  # noqa: F821
+# nbgrader's own grading, a button of the formgrader, has no jail: it refuses, and says what to do instead.
+c.Autograde.exporter_class = "vaecourse.classroom.no_autograde.NoAutograde"
 # A name in the inbound folder that nobody can guess.
 c.ExchangeSubmit.add_random_string = True
 # What is handed in is for its student and the teacher alone, and is collected only if it
