@@ -101,7 +101,7 @@ def _collect(folder: ClassFolder, assignment: str, hand_in: HandIn, pattern: re.
         there = _there(folder, student, assignment)
         if there is not None and there[0] == hashlib.sha256(data).hexdigest():
             return verdict(SAME, "The same notebook has been collected before.")
-        if there is not None and there[1] and there[1] > moment.isoformat(timespec="seconds"):
+        if there is not None and there[1] and datetime.fromisoformat(there[1]) > moment:
             return verdict(
                 OLDER, "A later one has been collected before: that one counts, this one was left alone."
             )

@@ -129,7 +129,10 @@ def belongs(raw: dict, assignment: str) -> bool:
     code = "\n".join(
         _text(cell.get("source")) or "" for cell in _cells(raw) if cell.get("cell_type") == "code"
     )
-    return any(re.search(rf"^(def\s+{name}\b|{name}\s*=)", code, re.MULTILINE) for name in asked.functions)
+    return (
+        re.search(rf"^(def\s+({'|'.join(asked.functions)})\b|({'|'.join(asked.functions)})\s*=)", code, re.M)
+        is not None
+    )
 
 
 def checked(raw: dict, assignment: str) -> tuple[dict, list[str]]:
@@ -201,13 +204,11 @@ def about_metadata(raw: dict, assignment: str) -> list[str]:
     if _dict(metadata.get("vaecourse")).get("assignment") != assignment:
         notes.append(f"The notebook does not say that it is {assignment}; its cells tell.")
     kernel, language = _dict(metadata.get("kernelspec")), _dict(metadata.get("language_info"))
-    spoken = kernel.get("language") or language.get("name") or "python"
+    spoken, name = kernel.get("language") or language.get("name") or "python", kernel.get("name", "python3")
     if not (isinstance(spoken, str) and spoken.lower() in ("python", "python3", "ipython")):
-        notes.append(f"The notebook names the language {shown(spoken)}; it was run as Python.")
-    elif kernel.get("name", "python3") != "python3":
-        notes.append(
-            f"The notebook names the kernel {shown(kernel['name'])}; it was run with the course's own."
-        )
+        notes.append(f"The notebook names the language {_said(spoken)}; it was run as Python.")
+    elif name != "python3":
+        notes.append(f"The notebook names the kernel {_said(name)}; it was run with the course's own.")
     return notes
 
 
@@ -227,6 +228,10 @@ def _about_cells(
         yield f"{_cells_of(turned)} of another type than given (code or text): it was turned back."
     if damaged:
         yield f"Damaged cells were left out: {len(damaged)}, the first of them number {damaged[0]}."
+
+
+def _said(value: object) -> str:
+    return shown(value if isinstance(value, str) else "?")
 
 
 def _cells_of(names: list[str]) -> str:
