@@ -15,6 +15,7 @@ import select
 import socket
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from importlib import resources
 
@@ -82,6 +83,7 @@ class _Submission:
         self.asks: list[AskRun | None] = [None] * len(task.asks)
         self.left_out: set[int] = set()  # cells that ended a kernel
         self.slow: set[int] = set()  # cells that had to be interrupted
+        self.ended: Counter[str] = Counter()  # how many kernels each exercise ended
         self.told = False  # whether a hidden input has entered a kernel: no output counts after that
         self.kernels = 0
         self.cpu_seconds = 0.0
@@ -110,13 +112,14 @@ class _Submission:
                 return
             kernel.deafen()
             self.told = True
-            for index, ask in enumerate(self.task.asks):
-                if self.asks[index] is None:
-                    try:
-                        self.asks[index] = kernel.ask(ask)
-                    except _Gone as gone:
-                        self.asks[index] = AskRun(ask.exercise, (), gone.trouble)
-                        return
+            left = [(i, ask) for i, ask in enumerate(self.task.asks) if self.asks[i] is None]
+            for index, ask in sorted(left, key=lambda each: self.ended[each[1].exercise]):  # who broke one waits
+                try:
+                    self.asks[index] = kernel.ask(ask)
+                except _Gone as gone:
+                    self.asks[index] = AskRun(ask.exercise, (), gone.trouble)
+                    self.ended[ask.exercise] += 1
+                    return
         finally:
             kernel.close()
             self.cpu_seconds += kernel.cpu_seconds
