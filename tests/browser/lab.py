@@ -127,7 +127,9 @@ def running_lab(folder: Path):
     }  # fmt: skip
     command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
     with open(folder / ".lab.log", "wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
         url = f"http://127.0.0.1:{port}"
         try:
             for _ in range(300):

@@ -345,6 +345,7 @@ def test_outputs_keep_text_and_pictures_only():
     assert all(set(o.get("data", {})) <= {"text/plain", "image/png"} and not o.get("metadata") for o in kept)
     assert sum("image/png" in o.get("data", {}) for o in kept) == 1
     assert {o["name"] for o in kept if o["output_type"] == "stream"} == {"stdout"}
+    assert any("\x1b[31;1m<img" in o.get("text", "") for o in kept)  # a traceback keeps its colours
 
 
 @pytest.fixture

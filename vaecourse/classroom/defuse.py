@@ -121,6 +121,7 @@ def _output(output: Mapping) -> dict | None:
 
 
 def _joined(given: object) -> str:
+    """The text of an output; the escape character stays, since colours are told with it."""
     if isinstance(given, list | tuple) and all(isinstance(line, str) for line in given):
         given = "".join(given)
-    return text(given) if isinstance(given, str) else ""
+    return "\x1b".join(map(text, given.split("\x1b"))) if isinstance(given, str) else ""
