@@ -1,5 +1,7 @@
 """Attacks on grading itself: what one case, cell or function does to the kernel costs that one alone."""
 
+import sys
+
 from vaecourse.classroom import records
 
 from . import Hostile
@@ -72,8 +74,8 @@ SUBMISSIONS = (
     _in_spread(
         "recursion without a floor",
         "calls itself until the stack is gone",
-        "import sys\nsys.setrecursionlimit(10 ** 9)\nf = lambda f: [f(f) for _ in 'a']\nreturn f(f)",
-        CRASH,
+        "import sys\nsys.setrecursionlimit(10 ** 9)\nclass A:\n    def __len__(self): return len(self)\nreturn len(A())",
+        CRASH if sys.version_info < (3, 12) else (records.FAILED, 0),  # which has a floor of its own there
     ),
     Hostile(
         "ends when forgotten",
@@ -142,7 +144,7 @@ SUBMISSIONS = (
     _in_spread(
         "memory bomb in a call",
         "takes all memory",
-        "block = []\nwhile True:\n    try: block.append(b'x' * (1 << 22))\n    except MemoryError: pass",
+        "block = []\nwhile True: block.append(b'x' * (1 << 22))",
         FULL,
     ),
     _in_zeros(
@@ -197,14 +199,14 @@ SUBMISSIONS = (
     ),
     Hostile(
         "huge answer",
-        "an answer of a hundred megabytes",
-        {"spread": "def spread(x):\n    return 'x' * 10 ** 8"},
+        "an answer of ten megabytes",
+        {"spread": "def spread(x):\n    return 'x' * 10 ** 7"},
         earned={"spread": CRASH},
     ),
     Hostile(
         "huge list",
-        "an answer of ten million numbers",
-        {"spread": "def spread(x):\n    return [0.0] * 10 ** 7"},
+        "an answer of hundreds of thousands of numbers",
+        {"spread": "def spread(x):\n    return [0.0] * 300_000"},
         earned={"spread": CRASH},
     ),
     # The ground it stands on

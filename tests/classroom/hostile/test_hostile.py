@@ -31,9 +31,9 @@ HONEST = {
 }
 LIMITS = Limits(
     seconds=25.0,
-    cell_seconds=3.0,
+    cell_seconds=6.0,
     cpu_seconds=15.0,
-    memory=384 * 2**20,
+    memory=640 * 2**20,
     scratch=16 * 2**20,
     output=256 * 2**10,
     reply=2**20,
