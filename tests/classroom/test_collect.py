@@ -508,7 +508,32 @@ def test_what_is_no_file_is_refused(desk):
     assert set(done) == {"anna.ipynb", "bob", "carl.zip", "emil.zip"}  # an empty folder holds nothing
     assert {one.verdict for one in done.values()} == {REFUSED} and desk.submitted() == {}
     assert "symbolic link" in done["anna.ipynb"].sentence and "named pipe" in done["carl.zip"].sentence
-    assert "neither a notebook" in done["bob"].sentence
+    assert done["bob"].sentence == "bob is a symbolic link, not a file."
+
+
+@posix
+def test_a_folder_that_cannot_be_read_stops_nobody_else(desk):
+    desk.put("anna/T1.ipynb", work("a"))
+    desk.put("bob/T1.ipynb", work("b"))
+    desk.put("carl/" + "x/" * 9 + "T1.ipynb", work("c"))
+    (desk.downloads / "bob").chmod(0)
+    user = os.geteuid() if hasattr(os, "geteuid") else None
+    opened = handed_in.opened
+
+    def forbidden(root, *below):  # the administrator may open everything
+        if below == ("bob",) and user == 0:
+            raise Unreadable("The folder bob may not be read: its permissions forbid it.")
+        return opened(root, *below)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handed_in, "opened", forbidden)
+        done = {one.student: one.sentence for one in desk.collect()}
+    (desk.downloads / "bob").chmod(0o755)
+    assert done == {
+        "anna": "Collected.",
+        "bob": "The folder bob may not be read: its permissions forbid it.",
+        "carl": "There are too many folders in folders.",
+    }
 
 
 def test_paths_that_are_not_there(desk):

@@ -100,6 +100,13 @@ def test_a_good_notebook_is_fine_and_packed(tmp_path, monkeypatch, capsys):
         assert file.namelist() == ["A1.ipynb"] and file.read("A1.ipynb") == path.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["A2", "A3"])
+def test_what_is_right_by_the_sources_is_right_here(tmp_path, name):
+    made = json.loads((SOURCES / f"{name}.ipynb").read_text("utf-8"))
+    found = look(tmp_path, made, f"{name}.ipynb")
+    assert (found.ok, found.problems, found.remarks) == (True, (), ())
+
+
 def test_what_is_wrong_is_said_the_most_important_first(tmp_path):
     (tmp_path / "data.csv").write_text("1")
     wrong = student(

@@ -30,11 +30,15 @@ _EPOCH = datetime(1980, 1, 1, tzinfo=UTC)  # where a time is missing or impossib
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: its way inside what was given, when it was stored, and how to read it (Unreadable if it cannot be)."""
+    """One file: its way inside what was given, when it was stored, and how to read it (Unreadable if it cannot be).
+
+    `trouble` says why it will not be read, where that is known already.
+    """
 
     parts: tuple[str, ...]
     moment: datetime
     read: Callable[[int], bytes]
+    trouble: str = ""
 
     @property
     def name(self) -> str:
@@ -98,6 +102,8 @@ def notebook_of(hand_in: HandIn, assignment: str) -> tuple[str, bytes]:
     if len(zips) > 1:
         raise Unreadable(f"There are {len(zips)} zips and no notebook: hand in one.")
     if not zips:
+        if trouble := next((entry.trouble for entry in hand_in.entries if entry.trouble), ""):
+            raise Unreadable(trouble)
         raise Unreadable(f"{shown(hand_in.entries[0].name)} is neither a notebook (.ipynb) nor a zip.")
     with _zip(BytesIO(zips[0].read(LARGEST_ZIP)), LARGEST_DIRECTORY) as opened_zip:
         inside = list(_in_zip(opened_zip))
@@ -156,17 +162,24 @@ def _choose(found: list[Entry], assignment: str) -> tuple[Entry, bytes]:
 
 def _in_folder(folder: Path, below: tuple[str, ...] = ()) -> Iterator[Entry]:
     if len(below) > DEEPEST:
+        yield _troubled(below, _EPOCH, "There are too many folders in folders.")
         return
-    with opened(folder, *below) as here:
-        listed = [(name, here.kind(name)) for name in here.names()]
+    try:
+        with opened(folder, *below) as here:
+            listed = [(name, here.kind(name)) for name in here.names() if not _is_hidden((name,))]
+    except Unreadable as error:
+        if not below:
+            raise
+        yield _troubled(below, _EPOCH, str(error))  # the other folders can still be read
+        return
     for name, kind in listed:
-        if kind == "a folder" and not _is_hidden((name,)):
+        if kind == "a folder":
             yield from _in_folder(folder, (*below, name))
-        elif not _is_hidden((name,)):
-            yield _on_disk(folder, (*below, name))
+        else:
+            yield _on_disk(folder, (*below, name), kind)
 
 
-def _on_disk(folder: Path, parts: tuple[str, ...]) -> Entry:
+def _on_disk(folder: Path, parts: tuple[str, ...], kind: str = "a file") -> Entry:
     def read(most: int) -> bytes:
         with opened(folder, *parts[:-1]) as here:
             return here.read(parts[-1], most).data
@@ -175,7 +188,15 @@ def _on_disk(folder: Path, parts: tuple[str, ...]) -> Entry:
         moment = datetime.fromtimestamp(folder.joinpath(*parts).lstat().st_mtime, UTC)
     except (OSError, ValueError, OverflowError):
         moment = _EPOCH
-    return Entry(parts, moment, read)
+    trouble = "" if kind == "a file" else f"{shown(parts[-1])} is {kind or 'gone'}, not a file."
+    return _troubled(parts, moment, trouble) if trouble else Entry(parts, moment, read)
+
+
+def _troubled(parts: tuple[str, ...], moment: datetime, trouble: str) -> Entry:
+    def refuse(_: int) -> bytes:
+        raise Unreadable(trouble)
+
+    return Entry(parts, moment, refuse, trouble)
 
 
 # Files in a zip
@@ -218,13 +239,9 @@ def _in_zip(archive: zipfile.ZipFile, strict: bool = True) -> Iterator[Entry]:
             sentence = f"The zip names a file outside of itself, {shown(name)}: it was not read."
             if strict:
                 raise Unreadable(sentence)
-            yield Entry((name,), _moment(info), partial(_refuse, sentence))
+            yield _troubled((name,), _moment(info), sentence)
         elif not _is_hidden(parts):
             yield Entry(parts, _moment(info), partial(_unzipped, archive, info))
-
-
-def _refuse(sentence: str, _: int) -> bytes:
-    raise Unreadable(sentence)
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
