@@ -60,7 +60,7 @@ WRITTEN = (
         4,
         (
             ("describes the middle of both strips: two creatures at once, and one creature in between", 1),
-            ("uses the two printed distances to the nearest of the real creatures", 1),
+            ("uses the distances: of the middles, of many middles, and of fresh real creatures", 1),
             ("why the mixture of pixels is no creature: creatures are no flat surface in the space of pictures", 1),
             ("why the decoder has something to say in the middle: codes are drawn there in training, and the KL term puts them close together", 1),
         ),
@@ -69,10 +69,10 @@ WRITTEN = (
         "two_terms",
         4,
         (
-            ("describes both curves with numbers from them", 1),
-            ("early on the KL is small: a code that the decoder cannot read yet is not worth its price", 1),
-            ("then it rises while the reconstruction gets cheaper by more than the rise: information is bought", 1),
-            ("why it ends where it does: a further nat of code would save less than one nat of reconstruction", 1),
+            ("says where both curves begin, turn and end, in nats", 1),
+            ("the beginning: the decoder cannot read a code yet, so that a code costs and saves nothing", 1),
+            ("the rise: once it can read one, a nat of code saves more than a nat of reconstruction", 1),
+            ("the rest: a further nat of code would save less than a nat of reconstruction", 1),
         ),
     ),
 )  # fmt: skip
@@ -101,6 +101,20 @@ def _sizes(rng):
     return int(rng.integers(2, 5)), int(rng.integers(1, 5))
 
 
+def _one_each(case, output) -> bool:
+    """A number for each row of the first argument, not all of them the same."""
+    return len(output) == len(case[0][0]) and len(set(output)) > 1
+
+
+def _adds_up(outputs) -> bool:
+    """The third output is the sum of the first two, and none of it is zero."""
+    return (
+        len({len(output) for output in outputs}) == 1
+        and all(all(output) for output in outputs)
+        and close(np.add(*outputs[:2]), outputs[2], **_NEAR)
+    )
+
+
 # 1. The price of a code
 
 
@@ -122,6 +136,12 @@ def _side_by_side(rng):
     return (m, s), (k, t), joined
 
 
+def _beside_the_prior(rng):
+    d = int(rng.integers(1, 4))
+    zero = np.zeros((2, d)).tolist()
+    return (zero, zero), (_rows(rng, 2, d), _rows(rng, 2, d))
+
+
 def _kl_term(reference):
     return Exercise(
         name="A5/kl_term",
@@ -134,24 +154,26 @@ def _kl_term(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "one number for each picture",
+                "one number for each picture, above zero",
                 "m and s have a row for each picture and a column for each dimension of the code. Which axis do you "
-                "sum over? Keep the other.",
-                drawn(3, _codes, ([[0.0], [1.0], [2.0]], [[0.0], [0.0], [0.0]])),
-                lambda case, outputs: len(outputs[0]) == len(case[0][0]),
+                "sum over? Keep the other. And no code but N(0, I) is free.",
+                drawn(3, _codes, ([[1.0], [2.0], [3.0]], [[0.0], [0.0], [0.0]])),
+                lambda case, outputs: _one_each(case, outputs[0]) and min(outputs[0]) > 0,
             ),
             Property(
                 "the dimensions of a code add up",
                 "Two codes side by side cost the sum of both. A sum over the dimensions, not a mean: the other term of "
                 "the loss is a sum too.",
                 related(3, _side_by_side),
-                lambda case, outputs: close(np.add(*outputs[:2]), outputs[2], **_NEAR),
+                lambda case, outputs: _adds_up(outputs),
             ),
             Property(
-                "the code N(0, I) itself is free",
+                "the code N(0, I) itself is free, and no other",
                 "At m = 0 and s = 0 there is nothing to pay. Is there a −1 for every dimension?",
-                fixed(([[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]])),
-                lambda case, outputs: close(outputs[0], [0.0, 0.0], abs_=1e-6),
+                related(2, _beside_the_prior),
+                lambda case, outputs: (
+                    close(outputs[0], [0.0, 0.0], abs_=1e-6) and len(outputs[1]) == 2 and min(outputs[1]) > 0
+                ),
             ),
             Property(
                 "agrees with the KL of two Gaussians",
@@ -198,16 +220,17 @@ def _log_likelihood(reference):
         forbids=(*FORBIDS, *LIKELIHOODS),
         properties=(
             Property(
-                "one number for each picture",
-                "A row for each picture, a column for each pixel. Sum over the pixels, and keep the pictures.",
-                drawn(3, _pictures, ([[1.0], [0.0], [0.5]], [[0.0], [0.0], [0.0]])),
-                lambda case, outputs: len(outputs[0]) == len(case[0][0]),
+                "one number for each picture, below zero",
+                "A row for each picture, a column for each pixel. Sum over the pixels, and keep the pictures. The log of "
+                "a probability is below zero.",
+                drawn(3, _pictures, ([[1.0], [0.0], [0.5]], [[0.0], [1.0], [2.0]])),
+                lambda case, outputs: _one_each(case, outputs[0]) and max(outputs[0]) < 0,
             ),
             Property(
                 "the pixels add up",
                 "A sum over the pixels. With a mean, the other term of the loss would weigh 400 times too much.",
                 related(3, _more_pixels),
-                lambda case, outputs: close(np.add(*outputs[:2]), outputs[2], **_NEAR),
+                lambda case, outputs: _adds_up(outputs),
             ),
             Property(
                 "finite for logits of ±1000",
@@ -235,6 +258,11 @@ def _noisy(rng):
     return _rows(rng, n, d), _rows(rng, n, d), _rows(rng, n, d, 1.0)
 
 
+def _two_noises(rng):
+    m, s, e = _noisy(rng)
+    return (m, s, e), (m, s, [[v + 1 for v in row] for row in e])
+
+
 def _silent(rng):
     m, s, _ = _noisy(rng)
     return m, s, np.zeros_like(m).tolist()
@@ -252,10 +280,17 @@ def _draw_code(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "a whole code for each picture",
-                "As many rows and columns as m has. Nothing is summed here.",
-                drawn(3, _noisy, ([[1.0, 2.0]], [[0.0, 0.0]], [[0.5, -0.5]])),
-                lambda case, outputs: np.shape(outputs[0]) == np.shape(case[0][0]),
+                "a whole code for each picture, and another one for other noise",
+                "As many rows and columns as m has; nothing is summed here. The noise comes in as e, and every number of "
+                "it changes one number of the code.",
+                related(3, _two_noises),
+                lambda case, outputs: (
+                    all(
+                        np.shape(output) == np.shape(call[0])
+                        for call, output in zip(case, outputs, strict=True)
+                    )
+                    and bool((np.array(outputs[0]) != outputs[1]).all())
+                ),
             ),
             Property(
                 "without noise it is the mean code",
@@ -286,9 +321,9 @@ def _one_picture(rng):
     return tuple(rows[:1] for rows in _batch(rng))
 
 
-def _twice(rng):
+def _twice_and_another(rng):
     batch = _batch(rng)
-    return batch, tuple(rows + rows for rows in batch)
+    return batch, tuple(rows + rows for rows in batch), _batch(rng)
 
 
 def _cost(x, logits, m, s):
@@ -309,8 +344,8 @@ def _loss(reference):
             Property(
                 "the same for a batch that holds everything twice",
                 "A mean over the pictures: then the size of the batch does not change how far a step goes.",
-                related(3, _twice),
-                lambda case, outputs: close(*outputs, **_NEAR),
+                related(3, _twice_and_another),
+                lambda case, outputs: close(*outputs[:2], **_NEAR) and not close(*outputs[1:], **_NEAR),
             ),
             Property(
                 "for one picture: what the code costs, minus the log likelihood",

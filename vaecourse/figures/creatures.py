@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from vaecourse.creatures import FACTORS, SIZE
 from vaecourse.figures import style
@@ -28,18 +27,22 @@ def factor_rows(images, names: Sequence[str] = FACTORS, **options) -> Axes:
 
 @style.styled
 def two_terms(reconstruction, kl, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
-    """The two terms of the loss, epoch by epoch, in nats per picture: a panel each, the first epochs left out above."""
-    axes = style.axes(1, 2, width=6.4, height=2.6) if axes is None else axes
-    for panel, values, title in zip(
-        axes, (array(reconstruction), array(kl)), ("−log likelihood", "KL"), strict=True
+    """The two terms of the loss at every step of training, in nats per picture: a panel each, with where it ends."""
+    axes = style.axes(1, 2, width=7, height=2.6) if axes is None else axes
+    for panel, values, title, colour in zip(
+        axes,
+        (array(reconstruction), array(kl)),
+        ("−log likelihood", "KL"),
+        (BLACK, Q_COLOUR),
+        strict=True,
     ):
-        epochs = np.arange(1, len(values) + 1)
-        panel.plot(epochs, values, color=BLACK if panel is axes[0] else Q_COLOUR, lw=1.6)
-        late = values[len(values) // 25 :]
-        margin = 0.08 * (np.ptp(late) or 1)
-        panel.set(title=title, xlabel="epoch", xlim=(1, max(2, len(values))))
-        panel.set_ylim(late.min() - margin, late.max() + margin)
-        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        panel.plot(np.arange(1, len(values) + 1), values, color=colour, lw=1)
+        end = np.mean(values[-max(1, len(values) // 50) :])
+        panel.annotate(
+            f"{end:.1f}", (len(values), end), xytext=(4, 0), textcoords="offset points", va="center"
+        )
+        panel.set(title=title, xlabel="step", xscale="log", xlim=(1, max(2, len(values))))
+        panel.set_ylim(bottom=0)
     axes[0].set_ylabel("nats per picture")
     return axes
 
@@ -52,7 +55,7 @@ def correlations(table, dimensions: Sequence[int], axes: Axes | None = None) -> 
     axes.imshow(np.abs(table), cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(*table.shape):
         colour = "black" if abs(table[i, j]) > 0.55 else "white"
-        told = f"{table[i, j]:.2f}".replace("-", "−")
+        told = f"{round(float(table[i, j]), 2) + 0:.2f}".replace("-", "−")
         axes.text(j, i, told, ha="center", va="center", color=colour, fontsize=9)
     axes.set_xticks(range(table.shape[1]), FACTORS)
     axes.set_yticks(range(len(table)), [f"$m_{{{d + 1}}}$" for d in dimensions])
