@@ -1,6 +1,7 @@
 """A real JupyterHub for the tests: Unix accounts made and removed, an installation from the wheel, and persons who log
 in with their password and work in their own servers."""
 
+import importlib.util
 import json
 import os
 import secrets
@@ -10,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -23,8 +25,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-
-import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = ROOT / "vaecourse" / "classroom" / "hub"
@@ -46,10 +46,8 @@ def why_not() -> str:
     """Why a hub cannot be started here; '' if it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "starting servers as several users takes root on Linux"
-    for name in ("jupyterhub", "pamela", "nbgrader", "websocket"):
-        try:
-            __import__(name)
-        except ImportError:
+    for name in ("jupyterhub", "pamela", "nbgrader", "websocket", "requests", "psutil"):
+        if not importlib.util.find_spec(name):
             return f"{name} is not installed"
     for program in ("useradd", "userdel", "groupadd", "chpasswd", "unshare", "nsenter", "setpriv", "mount"):
         if not shutil.which(program):
@@ -59,6 +57,49 @@ def why_not() -> str:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
         return "this machine does not allow mount namespaces"
     return ""
+
+
+# --- a place on this machine ------------------------------------------------------------------------------------------
+
+PREFIX = "vaecourse-hub-"
+RUN = "run.json"  # whose place it is
+
+
+@contextmanager
+def place() -> Iterator[tuple[Path, str]]:
+    """A folder that all users may enter, and the name for a group; what runs that were killed left behind goes first."""
+    for left in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+        _clear(left)
+    base = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        base.chmod(0o755)
+        group = "class" + secrets.token_hex(3)
+        (base / RUN).write_text(json.dumps({"pid": os.getpid(), "group": group}), encoding="utf-8")
+        yield base, group
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _clear(base: Path) -> None:
+    try:
+        run = json.loads((base / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if base.stat().st_uid != 0 or Path(f"/proc/{run['pid']}").exists():
+        return
+    end([pid for pid in of_user(0) if str(base).encode() in _command(pid)])
+    for home in (base / "home").glob("*"):
+        end(of_user(home.stat().st_uid))
+        subprocess.run(["userdel", "--force", home.name], capture_output=True)
+    subprocess.run(["groupdel", run["group"]], capture_output=True)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
@@ -336,8 +377,10 @@ class Person:
         assert answer.status_code == 201, (answer.status_code, answer.text)
         return answer.json()["token"]
 
-    def log_in(self, password: str) -> requests.Session:
+    def log_in(self, password: str):
         """Fill in the form; the session has the cookies, and `welcome` says whether the hub let you in."""
+        import requests
+
         session, page = requests.Session(), self.hub.url + "/hub/login"
         session.trust_env = False
         session.get(page)
