@@ -134,11 +134,10 @@ class Jail:
             return
         self.usage()
         self.kill()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.stdin.close()  # whatever is left, the keeper ends
+        self.process.wait()
         with self._closing:
             os.close(self._handle)
             self._handle = -1
@@ -174,24 +173,30 @@ def _launch(command, limits, hidden, data, extra, keep, user, stderr) -> Jail:
             root = os.geteuid() == 0 and not user
             arguments += ["--seccomp", str(_in_memory(syscalls.filter(attributes=root), opened))]
         process = subprocess.Popen(
-            [_bubblewrap(), *arguments, "--", *limited(limits, apart=True), *command],
+            [*_keeper(), _bubblewrap(), *arguments, "--", *limited(limits, apart=True), *command],
             env={**environment(), **extra},
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # held here alone: when it is let go of, the keeper ends the jail
             stdout=subprocess.DEVNULL,
             stderr=stderr,
+            start_new_session=True,  # Ctrl-C is for the grader
             pass_fds=(*opened[1:], *keep),
             **user,
         )
         return Jail(process, _first_process(told, process))
     except BaseException:
         if process:
-            process.kill()
+            process.stdin.close()
             process.wait()
         raise
     finally:
         for descriptor in opened:
             os.close(descriptor)
+
+
+@functools.cache
+def _keeper() -> tuple[str, ...]:
+    return sys.executable, "-ISc", (Path(__file__).parent / "keeper.py").read_text(encoding="utf-8")
 
 
 @functools.cache
