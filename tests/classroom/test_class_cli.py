@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -325,3 +327,59 @@ def test_names_that_a_terminal_cannot_show_do_no_harm(tiny_class, driver_environ
     )
     assert done.returncode == 1 and b"\x1b" not in done.stdout + done.stderr
     assert b"??: Collected." in done.stdout and tiny_class.folder.students("T1") == ["李明"]
+
+
+def test_without_a_jail_nothing_is_graded_unless_told(vaecourse, tiny_class, monkeypatch):
+    pytest.importorskip("nbgrader")
+    from vaecourse.classroom import jail
+    from vaecourse.classroom.release import release
+
+    release(tiny_class.folder, "T1")
+    tiny_class.hand_in("anna", **tiny.SOLUTIONS)
+    monkeypatch.setattr(jail, "available", lambda: "There is no jail on this machine: use `--no-jail`.")
+    monkeypatch.chdir(tiny_class.root)
+    assert vaecourse("grade T1 --jobs 1") == (
+        2,
+        "",
+        "vaecourse: There is no jail on this machine: use `--no-jail`.\n",
+    )
+    assert not (tiny_class.root / "autograded" / "anna").exists()
+    status, out, _ = vaecourse("grade T1 --jobs 1 --no-jail")
+    assert status == 0 and "the submissions ran as you" in out and "1 graded" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_ctrl_c_stops_in_an_orderly_way(tiny_class, driver_environment, needs_jail):
+    """A real one, in the middle of a batch: what is graded stays graded, and the next call goes on."""
+    pytest.importorskip("nbgrader")
+    from vaecourse.classroom.release import release
+
+    release(tiny_class.folder, "T1")
+    for n in range(6):
+        tiny_class.hand_in(f"s{n:02}", **tiny.SOLUTIONS)
+    code = "import sys; from classroom import tiny; tiny.register(); from vaecourse.cli import main; sys.exit(main(sys.argv[1:]))"
+    line = [
+        sys.executable,
+        "-c",
+        code,
+        "class",
+        "--class",
+        str(tiny_class.root),
+        "grade",
+        "T1",
+        "--jobs",
+        "1",
+    ]
+    running = subprocess.Popen(
+        line, env=driver_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    journal = tiny_class.folder.journal("T1")
+    until = time.monotonic() + 60
+    while not list(journal.glob("s*")) and time.monotonic() < until and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130 and "Run the same command again to go on" in out, out + err
+    assert "Traceback" not in err and 0 < len(list(journal.glob("s*"))) < 6
+    done = subprocess.run(line, env=driver_environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "unchanged since the last time" in done.stdout, done.stdout + done.stderr
