@@ -175,6 +175,7 @@ def test_points_given_by_hand_survive_a_regrade(desk, school):
         "button.mark-graded"
     )
     assert resolve.is_visible()
+    resolve.scroll_into_view_if_needed()
     shoot(page, "4_after_the_regrade")
     with page.expect_response(lambda r: r.request.method == "PUT" and "/api/grade/" in r.url):
         resolve.click()
@@ -199,6 +200,7 @@ def test_the_button_for_nbgraders_own_grading_runs_nothing(desk, school):
     row = page.locator("tr", has=page.get_by_text("ada", exact=True))
     row.locator(".autograde a").click()
     page.locator(".modal").get_by_text("Nothing was run, and nothing was changed").wait_for()
+    page.wait_for_timeout(600)
     shoot(page, "5_autograde_refused")
     assert "vaecourse class grade" in page.locator(".modal").inner_text()
     assert path.read_bytes() == content and gradebook.snapshot(school) == before and not marker.exists()

@@ -5,11 +5,12 @@ import logging
 import os
 import random
 import re
+import time
 from html.parser import HTMLParser
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vaecourse.classroom import autograded, defuse, feedback
@@ -30,7 +31,7 @@ def released(made):
     return json.loads(made.release("T1").read_text("utf-8"))
 
 
-def text(output: str) -> dict:
+def text_output(output: str) -> dict:
     return {"output_type": "stream", "name": "stdout", "text": output}
 
 
@@ -49,14 +50,20 @@ def merged(released, notebook, grade=None, ran=None):
 
 def test_answers_outputs_and_reports_stand_in_their_places(released):
     given = tiny.submission(**tiny.HALF)
-    ran = three.run(given, (text("imported"),), (text("one"),), (text("checked!"),), (text("two"),))
+    ran = three.run(
+        given,
+        (text_output("imported"),),
+        (text_output("one"),),
+        (text_output("checked!"),),
+        (text_output("two"),),
+    )
     shown = merged(released, given, three.grade("ada", 2), ran)
     nbformat.validate(shown)
     assert names(shown) == names(released)
     assert cell(shown, "centred")["source"] == tiny.HALF["centred"]
-    assert cell(shown, "centred")["outputs"] == [text("one")]
-    assert cell(shown, "spread")["outputs"] == [text("two")]
-    assert shown["cells"][1]["outputs"] == [text("imported")]
+    assert cell(shown, "centred")["outputs"] == [text_output("one")]
+    assert cell(shown, "spread")["outputs"] == [text_output("two")]
+    assert shown["cells"][1]["outputs"] == [text_output("imported")]
     assert cell(shown, "why_squares")["source"] == tiny.HALF["why_squares"]
     (said,) = cell(shown, "check_spread")["outputs"]
     assert said["data"] == {"text/plain": (
@@ -79,10 +86,10 @@ def test_code_cells_is_the_one_rule_by_which_cells_are_counted(released):
     given["cells"].insert(1, {"cell_type": "code", "id": "x", "metadata": {}, "source": "0", "outputs": []})
     at = autograded.code_cells(given)
     assert [given["cells"][i]["source"] for i in at][:2] == ["0", given["cells"][3]["source"]]
-    ran = three.run(given, *[(text(f"cell {i}"),) for i in at])
+    ran = three.run(given, *[(text_output(f"cell {i}"),) for i in at])
     shown = merged(released, given, ran=ran)
-    assert cell(shown, "centred")["outputs"] == [text(f"cell {names(given).index('centred')}")]
-    assert next(c for c in shown["cells"] if c["source"] == "0")["outputs"] == [text("cell 1")]
+    assert cell(shown, "centred")["outputs"] == [text_output(f"cell {names(given).index('centred')}")]
+    assert next(c for c in shown["cells"] if c["source"] == "0")["outputs"] == [text_output("cell 1")]
 
 
 def test_own_cells_stay_where_they_were(released):
@@ -107,7 +114,7 @@ def test_doubled_deleted_and_changed_cells(released):
     again["source"], again["id"] = "def spread(x): return 'again'", "again"
     given["cells"].insert(names(given).index("check_spread"), again)
     cell(given, "check_spread")["source"] = "check = print"
-    ran = three.run(given, *[(text(str(i)),) for i in autograded.code_cells(given)])
+    ran = three.run(given, *[(text_output(str(i)),) for i in autograded.code_cells(given)])
     shown = merged(released, given, ran=ran)
     nbformat.validate(shown)
     assert cell(shown, "centred")["source"] == cell(released, "centred")["source"]
@@ -132,6 +139,96 @@ def test_an_answer_cell_turned_into_another_kind_is_an_own_cell(released):
     assert tiny.SOLUTIONS["centred"] in [c["source"] for c in shown["cells"]]
 
 
+def test_a_text_too_long_to_be_shown_is_cut_and_says_so(released):
+    given = tiny.submission(**{**tiny.SOLUTIONS, "why_squares": "a" * 20_007})
+    for i in range(4):
+        own = {
+            "cell_type": ("markdown", "raw")[i % 2],
+            "id": f"own{i}",
+            "metadata": {},
+            "source": "q" * 15_000,
+        }
+        given["cells"].append(own)
+    shown = merged(released, given)
+    assert cell(shown, "why_squares")["source"].endswith(
+        "a\n\n(Cut here: 7 more characters stand in the submitted notebook.)"
+    )
+    texts = [c["source"] for c in shown["cells"][-4:]]
+    assert [t.count("q") for t in texts] == [15_000, 15_000, 10_000, 0]
+    assert "(Cut here: 5000 more" in texts[2] and "(Cut here: 15000 more" in texts[3]
+
+
+@pytest.mark.parametrize("text", ["\\\\[", "![", "\n", "](", "$ ", "~~~a\n", "\\begin{a}", "\x1b[31m", "<"])
+def test_no_text_keeps_the_page_waiting(released, text):
+    """The length at which a text is cut is short enough for patterns that cost the square of it."""
+    started = time.process_time()
+    given = tiny.submission(**{**tiny.SOLUTIONS, "why_squares": text * 1_000_000})
+    shown = merged(released, given, ran=three.run(given, (text_output(text * 200_000),)))
+    rendered(cell(shown, "why_squares")["source"])
+    assert time.process_time() - started < 20
+
+
+CHANGES = ("delete", "double", "move", "retype", "rewrite", "rename", "unname", "add", "empty", "new id")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 99), st.integers(0, 99)), max_size=8)
+)
+def test_whatever_was_done_to_the_cells_nothing_is_lost(released, changes):
+    given = tiny.submission(**tiny.SOLUTIONS)
+    cells = given["cells"]
+    for number, (what, one, other) in enumerate(changes):
+        at = one % max(1, len(cells))
+        new = {
+            "cell_type": "code",
+            "metadata": {},
+            "source": f"# own {number}",
+            "outputs": [],
+            "id": f"new-{number}",
+        }
+        if what == "add" or not cells:
+            cells.insert(at, new)
+        elif what == "delete":
+            del cells[at]
+        elif what == "double":
+            cells.insert(other % len(cells), {**json.loads(json.dumps(cells[at])), "id": f"again-{number}"})
+        elif what == "move":
+            cells.insert(other % len(cells), cells.pop(at))
+        elif what == "retype":
+            cells[at]["cell_type"] = ("code", "markdown", "raw")[other % 3]
+        elif what == "rewrite":
+            cells[at]["source"] = f"rewritten {number}"
+        elif what == "rename":
+            cells[at]["metadata"] = json.loads(json.dumps(cells[other % len(cells)]["metadata"]))
+        elif what == "unname":
+            cells[at]["metadata"] = {}
+        elif what == "empty":
+            cells[at]["source"] = ""
+        elif what == "new id":
+            cells[at]["id"] = f"id-{number}"
+    ran = three.run(
+        given, *[(text_output(f"printed by {i}"),) for i in range(len(autograded.code_cells(given)))]
+    )
+    shown = merged(released, given, ran=ran)
+    nbformat.validate(shown)
+    from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
+
+    MetadataValidatorV3().validate_nb(nbformat.from_dict(shown))
+    assert len({c["id"] for c in shown["cells"]}) == len(shown["cells"])
+    marked = [c for c in shown["cells"] if c["metadata"].get("nbgrader")]
+    wanted = [c for c in released["cells"] if c["metadata"].get("nbgrader")]
+    assert [c["metadata"] for c in marked] == [c["metadata"] for c in wanted]
+    locked = ("title", "check_centred", "check_spread", "question_why_squares")
+    assert all(cell(shown, name)["source"] == cell(released, name)["source"] for name in locked)
+    everything = "\n".join(c["source"] for c in shown["cells"])
+    for mine in cells:  # every text of the student's is there to be read
+        assert mine["source"].strip() in everything
+    for name, points in (("check_centred", "4 of 4"), ("check_spread", "3 of 3")):
+        (said,) = cell(shown, name)["outputs"]
+        assert points in said["data"]["text/plain"]
+
+
 def test_a_refused_submission_says_why_on_top(released):
     handed = three.submission("cleo", refusal="The file is empty.")
     shown = autograded.notebook(released, handed, None, three.grade("cleo", refusal="The file is empty."))
@@ -143,7 +240,7 @@ def test_a_refused_submission_says_why_on_top(released):
 
 def test_a_stopped_cell_says_so_in_our_words(released):
     given = tiny.submission(**tiny.SOLUTIONS)
-    ran = Run((CellRun((text("a"),), LATE), CellRun((), CRASHED)), ())
+    ran = Run((CellRun((text_output("a"),), LATE), CellRun((), CRASHED)), ())
     shown = merged(released, given, ran=ran)
     assert [o["text"] for o in shown["cells"][1]["outputs"]] == [
         "a",
@@ -153,7 +250,10 @@ def test_a_stopped_cell_says_so_in_our_words(released):
 
 
 def test_the_same_makes_the_same_bytes(made):
-    handed, ran = three.submission("ada", **tiny.SOLUTIONS), three.run(tiny.submission(), (text("é\n"),))
+    handed, ran = (
+        three.submission("ada", **tiny.SOLUTIONS),
+        three.run(tiny.submission(), (text_output("é\n"),)),
+    )
     path = autograded.write(made, handed, ran, three.grade("ada"))
     assert path == made.root / "autograded" / "ada" / "T1" / "T1.ipynb"
     before = {p.name: p.read_bytes() for p in path.parent.iterdir()}

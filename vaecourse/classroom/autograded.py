@@ -35,6 +35,8 @@ TIMESTAMP, KEY = "timestamp.txt", "submission_secret.txt"  # nbgrader's, from th
 _KEY = re.compile(r"[\w+/=.-]{8,256}", re.ASCII)
 _LARGEST = 1000  # bytes of such a file
 _NOTES = "grading-notes"
+LONGEST = 20_000  # characters of a text that are shown: to make a page of some texts takes the square of their length
+EXTRA = 40_000  # of all texts together that answer nothing
 STOPPED = {
     LATE: "This cell was stopped: it took too long.",
     MEMORY: "This cell was stopped: it needed too much memory.",
@@ -77,13 +79,17 @@ def notebook(release: Mapping, submission: Submission, run: Run | None, grade: G
     place, notes = _places(release["cells"], given)
     verdicts = {f"check_{v.exercise.split('/')[-1]}": v for v in grade.verdicts}
     answered = {at: i for i, at in place.items()}
-    cells, extra = [], 0
+    cells, extra, room = [], 0, EXTRA
     follows = _extras(place, given)
 
     def own(at: int) -> dict:
-        nonlocal extra
+        nonlocal extra, room
         extra += 1
-        return {**_own(given[at], shown.get(at, [])), "id": f"of-the-student-{extra}", "metadata": {}}
+        longest = min(LONGEST, room)
+        if given[at]["cell_type"] != "code":
+            room -= min(longest, len(_source(given[at])))
+        made = _own(given[at], shown.get(at, []), longest)
+        return {**made, "id": f"of-the-student-{extra}", "metadata": {}}
 
     cells += [own(at) for at in follows.get(-1, [])]
     for i, released in enumerate(release["cells"]):
@@ -126,11 +132,11 @@ def write(folder: ClassFolder, submission: Submission, run: Run | None, grade: G
         raise CourseError(f"{name} is not released, or damaged: `vaecourse class release {name}`.") from error
     made = notebook(release, submission, run, grade)
     path = folder.autograded(defuse.name(submission.student), grade.assignment) / f"{grade.assignment}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for name, content in _small_files(folder, submission, grade.assignment).items():
+        (path.parent / name).write_text(content, encoding="utf-8")
     journal.replace(path, (json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
     path.chmod(0o644)
-    for name, content in _small_files(folder, submission, grade.assignment).items():
-        if not (path.parent / name).is_file() or (path.parent / name).read_text("utf-8") != content:
-            journal.replace(path.parent / name, content.encode())
     return path
 
 
@@ -204,12 +210,15 @@ def _shown(submitted: Mapping | None, run: Run | None) -> dict[int, list[dict]]:
     return shown
 
 
-def _own(cell: Mapping, outputs: list[dict]) -> dict:
-    """What is shown of a cell that a student wrote."""
+def _own(cell: Mapping, outputs: list[dict], longest: int = LONGEST) -> dict:
+    """What is shown of a cell that a student wrote; a very long text is cut, and says so."""
     source = _source(cell)
     if cell["cell_type"] == "code":
         source = defuse.text(source)
         return {"cell_type": "code", "source": source, "outputs": outputs, "execution_count": None}
+    if len(source) > longest:
+        left = len(source) - longest
+        source = f"{source[:longest]}\n\n(Cut here: {left} more characters stand in the submitted notebook.)"
     if cell["cell_type"] == "raw":
         return {"cell_type": "markdown", "source": defuse.raw(source)}
     source, attachments = defuse.illustrated(source, cell.get("attachments") or {})

@@ -19,9 +19,9 @@ _LINK = re.compile(r"\](?=[(\[:])")  # [text](address), [text][name], [name]: ad
 _COMMAND = re.compile(
     r"\\(?=(?:href|url|require|class|cssId|style|data|html\w*|includegraphics)(?![A-Za-z]))"
 )
-_FENCE = re.compile(r"^([\s>*+\-:.)\d]*)(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_FENCE = re.compile(r"^([ \t\xa0>*+\-:.)\d]*)(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _LANGUAGE = re.compile(r"[ \t]*(?!mermaid)([A-Za-z][A-Za-z0-9+#_.-]{0,20})?[ \t]*", re.I)  # diagrams are run
-_PICTURE = re.compile(r"!\[[^\]\n]*\]\(\s*<?attachment:([^\s)>]+)>?[^)\n]*\)")
+_PICTURE = re.compile(r"!\[[^\]\n]{0,200}\]\([ <]{0,3}attachment:([^\s)>]{1,200})>?[^)\n]{0,200}\)")
 _MAGIC = {
     "image/png": b"\x89PNG\r\n",
     "image/jpeg": b"\xff\xd8\xff",

@@ -6,8 +6,11 @@ exchange look for it: feedback/STUDENT/A1/A1.html, with the time of handing in a
 
 import json
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from tqdm import tqdm
 
 from vaecourse.errors import CourseError
 
@@ -19,7 +22,7 @@ from .folder import ClassFolder
 SCORES = ("auto_score", "manual_score", "extra_credit")
 
 
-def generate(folder: ClassFolder, name: str) -> list[Path]:
+def generate(folder: ClassFolder, name: str, *, progress: bool = True) -> list[Path]:
     """Write the feedback of everybody whose work is graded, and return the pages, in the order of the names.
 
     A page that would come out the same stays as it is. CourseError if nobody's work is graded.
@@ -30,7 +33,8 @@ def generate(folder: ClassFolder, name: str) -> list[Path]:
     grades, comments = _from_the_gradebook(folder, name)
     exporter = _exporter(folder)
     written = []
-    for path in graded:
+    quiet = not progress or not sys.stderr.isatty()
+    for path in tqdm(graded, desc=f"feedback {name}", unit="page", disable=quiet):
         student = path.parent.parent.name
         if student not in grades:
             raise CourseError(

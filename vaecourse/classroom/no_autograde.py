@@ -9,6 +9,8 @@ class NoAutograde(NotebookExporter):
 
     def __init__(self, *given, **named):
         raise NbGraderException(
-            "Nothing was run, and nothing was changed: nbgrader would run the students' code as you. "
-            "Grade with `vaecourse class grade ASSIGNMENT`, in a terminal in the folder of the class."
+            "Nothing was run, and nothing was changed.\n"
+            "nbgrader's own grading would run the students' code as you. Grade with\n"
+            "    vaecourse class grade ASSIGNMENT\n"
+            "in a terminal, in the folder of the class."
         )
