@@ -415,6 +415,16 @@ def test_mathematics_and_plain_text_survive(text):
     assert found(defuse.markdown(text)) == found(text)
 
 
+@pytest.mark.parametrize(
+    "command", ["href", "url", "require", "class", "cssId", "style", "data", "htmlStyle", "html"]
+)
+def test_no_formula_can_link_or_style(command):
+    """MathJax would run these; what begins like them, `\\displaystyle` and `\\classical`, is left alone."""
+    shown = defuse.markdown(f"$\\{command}{{javascript:stolen(1)}}{{x}} + \\displaystyle y + \\classical z$")
+    assert f"\\{command}" not in shown and f"\\ {command}{{" in shown
+    assert "\\displaystyle y + \\classical z" in shown
+
+
 def test_pictures_pasted_into_an_answer_are_shown():
     kept = {"image.png": {"image/png": hostile_text.PNG}, "b c.jpg": {"image/jpeg": "/9j/4AAQ"}}
     shown, attachments = defuse.illustrated(
