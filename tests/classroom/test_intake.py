@@ -392,7 +392,7 @@ def without(made: dict, *gone: str) -> dict:
 
 def test_deleted_cells_are_named(tiny_class):
     assert graded(tiny_class, without(good(), "spread")) == (
-        "The answer cell of spread is gone: what the notebook defines elsewhere counts, written answers do not.",
+        "The answer cell of spread is gone: a function defined elsewhere in the notebook counts, an answer written elsewhere does not.",
     )
     assert (
         "of centred, why_squares are gone" in graded(tiny_class, without(good(), "centred", "why_squares"))[0]

@@ -36,8 +36,8 @@ COLLECT = """\
 Bring what was handed in to its place, submitted/STUDENT/A1/A1.ipynb. PATH is a notebook, a zip, or a folder full of
 them, as a learning platform gives them out. Whose work a file is, is said by its name (anna.ipynb, anna.zip) or by the
 folder it lies in (anna/A1.ipynb); where the platform writes more into the names, say how with --pattern. Of two
-hand-ins of one student the later counts; what it replaces is kept in replaced/. Nothing is run. Ends with 1 if a file
-was refused.
+hand-ins of one student the later counts, by the time of the file or the one in the platform's zip; what it replaces is
+kept in replaced/. Nothing is run. Ends with 1 if a file was refused.
 """
 GRADE = """\
 Grade what has been collected. Each submission runs in a jail of its own, without a network, with limits on time, memory

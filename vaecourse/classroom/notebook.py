@@ -129,10 +129,8 @@ def belongs(raw: dict, assignment: str) -> bool:
     code = "\n".join(
         _text(cell.get("source")) or "" for cell in _cells(raw) if cell.get("cell_type") == "code"
     )
-    return (
-        re.search(rf"^(def\s+({'|'.join(asked.functions)})\b|({'|'.join(asked.functions)})\s*=)", code, re.M)
-        is not None
-    )
+    names = "|".join(asked.functions)
+    return re.search(rf"^(def\s+({names})\b|({names})\s*=)", code, re.MULTILINE) is not None
 
 
 def checked(raw: dict, assignment: str) -> tuple[dict, list[str]]:
@@ -217,9 +215,9 @@ def _about_cells(
 ) -> Iterator[str]:
     gone = [name for name in (*asked.functions, *asked.written) if name not in seen]
     if gone:
-        yield f"{_cells_of(gone)} gone: what the notebook defines elsewhere counts, written answers do not."
+        yield f"{_cells_of(gone)} gone: a function defined elsewhere in the notebook counts, an answer written elsewhere does not."
     if again := list(dict.fromkeys(name for name in again if asked.about(name)[0])):
-        yield f"{_cells_of(again)} there more than once: all code is run in its order, the first written answer counts."
+        yield f"{_cells_of(again)} there more than once: all code is run in its order, and of written answers the first counts."
     if [name for name in seen if name in asked.functions] != [
         name for name in asked.functions if name in seen
     ]:

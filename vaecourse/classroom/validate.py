@@ -26,7 +26,7 @@ from vaecourse.exercises import core
 from . import forbidden, journal
 from .careful import Unreadable, opened
 from .grading import ANSWERS, is_module
-from .names import shown
+from .names import printable, shown
 from .notebook import LARGEST, about_metadata, checked, claimed, code_cells, parse
 
 RESULT = "application/vnd.vaecourse.checks+json"
@@ -213,7 +213,7 @@ def _errors(notebook: dict, wrong: list) -> Iterator[str]:
     if not wrong:
         return
     at, output = wrong[0]
-    said = " ".join(f"{output.ename}: {output.evalue}".split())[:200].rstrip(".")
+    said = printable(" ".join(f"{output.ename}: {output.evalue}".split())[:200].rstrip("."))
     more = f" ({len(wrong) - 1} more cells stop, too)" if len(wrong) > 1 else ""
     yield f"{_cell(notebook, at)} stops with {said}{more}."
 
