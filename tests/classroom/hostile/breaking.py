@@ -187,7 +187,7 @@ SUBMISSIONS = (
         "import os\nfor _ in range(200):\n    for d in (1, 2): os.write(d, b'x' * (1 << 20))",
     ),
     _in_cell(
-        "displays",
+        "pictures without end",
         "a hundred thousand pictures",
         "from IPython.display import display\nfor _ in range(10 ** 5): display({'image/png': 'x' * 10_000}, raw=True)",
     ),
