@@ -202,7 +202,9 @@ class _Kernel:
             elif _exits(reply):
                 raise _Gone(CRASHED)
             elif reply.get("status") == "error":
-                trouble = MEMORY if reply.get("ename") == "MemoryError" else ERROR
+                if reply.get("ename") == "MemoryError":  # what fills the memory is still there
+                    raise _Gone(MEMORY)
+                trouble = ERROR
         except _Gone as end:
             trouble, gone = end.trouble, True
         self._left = outputs.left
@@ -233,7 +235,10 @@ class _Kernel:
             content = self._value(f"{MODULE}.answer({json.dumps(request)!r})", ask.seconds, calls)
         else:
             content = self._value(f"{MODULE}.answer({json.dumps(request)!r})", ask.seconds * calls + 10)
-        return _read(ask, content)
+        answered = _read(ask, content)
+        if answered.trouble in (MEMORY, TAMPERED):  # what it left behind is no ground for the next
+            raise _Gone(answered.trouble)
+        return answered
 
     def _value(self, expression: str, seconds: float, calls: int | None = None) -> dict:
         request = {"code": "", "silent": True, "store_history": False, "user_expressions": {"it": expression}}
@@ -280,8 +285,8 @@ class _Kernel:
                     for message in self._shell.receive():
                         if message.kind == "execute_reply" and message.answers == name and reply is None:
                             reply, until = message.content, time.monotonic() + 1.0
-                except wire.Flood:
-                    self._watch.end(OUTPUT)
+                except (wire.Flood, wire.Garbled) as error:
+                    self._watch.end(OUTPUT if isinstance(error, wire.Flood) else TAMPERED)
                     raise self._gone() from None
                 except wire.Closed:
                     if reply is None:
@@ -295,7 +300,7 @@ class _Kernel:
                 except wire.Flood:
                     outputs.full = True
                     self.deafen()
-                except wire.Closed:
+                except (wire.Closed, wire.Garbled):
                     self.deafen()
             if outputs is not None and outputs.full:
                 self.deafen()

@@ -28,6 +28,10 @@ class Closed(Exception):
     """The other side is gone, or no longer speaks the protocol."""
 
 
+class Garbled(Exception):
+    """The other side said what no kernel says."""
+
+
 class Flood(Exception):
     """The other side sent more bytes than it may."""
 
@@ -98,7 +102,7 @@ class Channel:
         return name
 
     def receive(self) -> Iterator[Message]:
-        """The messages that have come since; Closed or Flood after the last of them."""
+        """The messages that have come since; Closed, Garbled or Flood after the last of them."""
         end: Exception | None = None
         with contextlib.suppress(BlockingIOError):
             while end is None:
@@ -126,8 +130,7 @@ class Channel:
                 raise Flood
             if not flags & MORE:
                 parts, self._parts = self._parts, []
-                if message := self._read(parts):
-                    yield message
+                yield self._read(parts)
         if end:
             raise end
 
@@ -137,7 +140,7 @@ class Channel:
             return None
         flags, start = buffer[0], 9 if buffer[0] & LONG else 2
         if flags & ~(MORE | LONG | COMMAND):
-            raise Closed
+            raise Garbled
         if len(buffer) < start:
             return None
         size = int.from_bytes(buffer[1:start], "big")
@@ -149,18 +152,15 @@ class Channel:
         del buffer[: start + size]
         return flags, body
 
-    def _read(self, parts: Sequence[bytes]) -> Message | None:
-        """The message, or None for one that says nothing; Closed for what no kernel would send."""
+    def _read(self, parts: Sequence[bytes]) -> Message:
+        """The message; one whose content cannot be read says nothing."""
         signature, *rest = parts[parts.index(DELIMITER) + 1 :] if DELIMITER in parts else (b"",)
         if len(rest) < 4 or not hmac.compare_digest(signature, self._sign(rest[:4])):
-            raise Closed
-        try:
-            header, parent, content = (json.loads(rest[i], parse_int=whole) for i in (0, 1, 3))
-            kind, answers = header["msg_type"], parent.get("msg_id", "")
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-            return None
-        if not (isinstance(kind, str) and isinstance(answers, str) and isinstance(content, dict)):
-            return None
+            raise Garbled
+        header, parent, content = (_parsed(rest[i]) for i in (0, 1, 3))
+        kind, answers = header.get("msg_type"), parent.get("msg_id", "")
+        if not (isinstance(kind, str) and isinstance(answers, str)):
+            raise Garbled
         return Message(kind, answers, content)
 
     def _sign(self, parts: Sequence[bytes]) -> bytes:
@@ -179,6 +179,14 @@ class Channel:
 def _frame(body: bytes, more: bool) -> bytes:
     size = bytes([len(body)]) if len(body) < 256 else len(body).to_bytes(8, "big")
     return bytes([more * MORE | (len(size) > 1) * LONG]) + size + body
+
+
+def _parsed(text: bytes) -> dict:
+    try:
+        value = json.loads(text, parse_int=whole)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def whole(text: str) -> int:
