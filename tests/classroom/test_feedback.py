@@ -48,6 +48,7 @@ def test_the_page_says_how_it_went(made):
     assert "T1/spread: 2 of 3 points, property failed" in bob
     assert "✗ agrees with the definition" in bob and f"Hint: {three.HINT}" in bob
     assert "Hint" not in ada and "✗" not in ada
+    assert "Comments: Nobody has graded this answer yet." in ada and "Nobody has graded" not in cleo
     assert "Because $\\sum_i d_i = 0$" in bob and "a &lt; b" in bob
     assert (
         "T1 (Score: 0.0 / 10.0)" in cleo and cleo.count("The file is empty.") == 2
@@ -61,6 +62,7 @@ def test_points_and_comments_of_a_person_are_shown(made):
     person(made, "UPDATE comment SET manual_comment = 'Well *said*, $x<1$.' WHERE auto_comment IS NULL")
     feedback.generate(made, "T1")
     bob = words(page(made, "bob"))
+    assert "Nobody has graded" not in bob
     assert "T1 (Score: 9.5 / 10.0)" in bob and "Score: 2.5 / 3.0" in bob and "Score: 3.0 / 3.0" in bob
     assert "<em>said</em>" in page(made, "bob") and "Comments:" in bob
 

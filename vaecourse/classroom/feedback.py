@@ -19,7 +19,7 @@ from .autograded import KEY, TIMESTAMP
 from .database import opened
 from .folder import ClassFolder
 
-SCORES = ("auto_score", "manual_score", "extra_credit")
+WAITING = "Nobody has graded this answer yet."
 
 
 def generate(folder: ClassFolder, name: str, *, progress: bool = True) -> list[Path]:
@@ -51,17 +51,18 @@ def generate(folder: ClassFolder, name: str, *, progress: bool = True) -> list[P
 
 
 def _from_the_gradebook(folder: ClassFolder, name: str) -> tuple[dict, dict]:
-    """For each student the (points, of) of each cell, and the comment at each cell: a person's before ours."""
+    """For each student the (points, of) of each cell, and the comment there: a person's, or ours."""
     grades: dict[str, dict[str, tuple[float, float]]] = {}
     comments: dict[str, dict[str, str]] = {}
     with opened(folder) as book:
-        for _, student, _, cell, _, of, auto, manual, extra, *_ in gradebook.grades(book, name):
-            points = (auto if manual is None else manual) or 0.0
-            if (auto if manual is None else manual) is not None:
-                points += extra or 0.0
-            grades.setdefault(student, {})[cell] = (points, of)
         for _, student, cell, auto, manual in gradebook.comments(book, name):
             comments.setdefault(student, {})[cell] = auto if manual is None else manual
+        for _, student, _, cell, _, of, auto, manual, extra, due, *_ in gradebook.grades(book, name):
+            given = auto if manual is None else manual
+            points = 0.0 if given is None else given + (extra or 0.0)
+            grades.setdefault(student, {})[cell] = (points, of)
+            if given is None and due:
+                comments.setdefault(student, {}).setdefault(cell, WAITING)
     return grades, comments
 
 
