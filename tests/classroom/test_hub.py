@@ -267,6 +267,9 @@ def test_each_has_the_tools_of_his_role(room):
 
     assert tools(room.teacher) == ({"formgrader", "course-list"}, [True, True, False, False])
     assert tools(room.anna) == ({"assignment-list", "validate-assignment"}, [False, False, True, True])
+    # JupyterLab shows the formgrader in a frame, which a hub forbids unless it is told otherwise
+    assert room.teacher.frames("/formgrader/manage_assignments") == "frame-ancestors 'self'"
+    assert room.anna.frames("/lab") == "frame-ancestors 'none'"
 
 
 def test_nobody_reaches_anothers_server(room):
