@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 import psutil
 import pytest
 
-from vaecourse.classroom import batch
+from vaecourse.classroom import batch, journal
 
 from . import tiny
 from .conftest import make_class
@@ -112,18 +112,26 @@ def test_killed_ten_times(forty, undisturbed, driver_environment):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_it_says_how_to_go_on(forty, undisturbed, driver_environment, number):
+    """Also while a submission runs that would not end for long: its kernel is ended, and it is run again the next time."""
+    endless = forty.folder.submitted("student 20", "T1") / "T1.ipynb"
+    before = endless.read_text("utf-8")
+    forty.hand_in("student 20", spread="while True:\n    pass")
     process = start(forty, driver_environment)
-    steps(process, 4, "journal")
+    steps(process, 15, "journal")
+    time.sleep(1)  # student 20 is being run now, for the five seconds that a cell has
     family = psutil.Process(process.pid).children(recursive=True)
+    assert family
     started = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 3.5
     assert not psutil.wait_procs(family, timeout=5)[1]
     assert process.returncode == 1 and "Traceback" not in err
     assert " left" in err and "Run the same command again to go on" in out
+    assert journal.read(forty.folder, "T1", "student 20") is None
     begun = len(list(forty.folder.journal("T1").glob("*.json")))
-    assert 3 <= begun < CLASS
+    assert 15 <= begun < CLASS
+    endless.write_text(before, encoding="utf-8")
     report = batch.grade(forty.folder, "T1", progress=False)
     assert len(report.graded) == CLASS - begun
     assert state(forty.folder) == undisturbed[0]

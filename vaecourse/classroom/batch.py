@@ -5,6 +5,7 @@ work in between, a submission without its journal entry is graded again, with th
 """
 
 import contextlib
+import functools
 import hashlib
 import signal
 import sys
@@ -78,7 +79,10 @@ def grade(
         bar = stack.enter_context(_bar(name, len(who), progress))
         at_once = 2 * (jobs or executors.width(pool))
         tasks = batch.tasks(who, stop, bar)
-        for submission, run, error in executors.each(pool, kernel.run, tasks, at_once, stop):
+        # Elsewhere nobody hears of the stop: what runs there ends by itself, and its result is left.
+        run_here = functools.partial(kernel.run, stop=stop)
+        function = kernel.run if executor or scheduler else run_here
+        for submission, run, error in executors.each(pool, function, tasks, at_once, stop):
             batch.finish(submission, run, error)
             bar.update()
             bar.set_postfix(problems=batch.problems, refresh=False)

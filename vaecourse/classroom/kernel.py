@@ -14,6 +14,7 @@ import secrets
 import select
 import socket
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -57,11 +58,14 @@ FORMS = {
 }
 
 
-def run(task: Task) -> Run:
-    """Run a submission. CourseError where no kernel can be started at all; nothing that a submission does raises."""
+def run(task: Task, stop: threading.Event | None = None) -> Run:
+    """Run a submission. CourseError where no kernel can be started at all; nothing that a submission does raises.
+
+    Once `stop` is set the kernel is ended soon, and what comes back counts for nothing.
+    """
     if task.jail and (why := jail.available()):
         raise CourseError(why)
-    return _Submission(task).run()
+    return _Submission(task, stop or threading.Event()).run()
 
 
 class _Gone(Exception):
@@ -75,8 +79,8 @@ class _Gone(Exception):
 class _Submission:
     """What is known so far about one submission."""
 
-    def __init__(self, task: Task):
-        self.task = task
+    def __init__(self, task: Task, stop: threading.Event):
+        self.task, self.stop = task, stop
         self.began = time.monotonic()
         self.end = self.began + task.limits.seconds
         self.cells: list[CellRun | None] = [None] * len(task.cells)
@@ -90,7 +94,10 @@ class _Submission:
 
     def run(self) -> Run:
         limits = self.task.limits
-        while not self._done() and time.monotonic() < self.end and self.kernels <= limits.restarts:
+        over = self.stop.is_set
+        while (
+            not (self._done() or over()) and time.monotonic() < self.end and self.kernels <= limits.restarts
+        ):
             self.kernels += 1
             self._one_kernel()
         late = LATE if time.monotonic() >= self.end else CRASHED
@@ -106,14 +113,16 @@ class _Submission:
         return self.told and None not in self.asks
 
     def _one_kernel(self) -> None:
-        kernel = _Kernel(self.task, self.end, listen=not self.told)
+        kernel = _Kernel(self.task, self.end, self.stop, listen=not self.told)
         try:
             if not self._all_cells(kernel):
                 return
             kernel.deafen()
             self.told = True
             left = [(i, ask) for i, ask in enumerate(self.task.asks) if self.asks[i] is None]
-            for index, ask in sorted(left, key=lambda each: self.ended[each[1].exercise]):  # who broke one waits
+            for index, ask in sorted(
+                left, key=lambda each: self.ended[each[1].exercise]
+            ):  # who broke one waits
                 try:
                     self.asks[index] = kernel.ask(ask)
                 except _Gone as gone:
@@ -150,7 +159,7 @@ class _Ran:
 class _Kernel:
     """One kernel and the sockets to it."""
 
-    def __init__(self, task: Task, end: float, listen: bool):
+    def __init__(self, task: Task, end: float, stop: threading.Event, listen: bool):
         self.limits, self.end = task.limits, end
         self._stack = contextlib.ExitStack()
         self._left = task.limits.output
@@ -167,7 +176,7 @@ class _Kernel:
                     os.set_blocking(self._beats, False)
                     self._stack.callback(os.close, self._beats)
             self._stack.callback(self._process.close)
-            self._watch = self._stack.enter_context(Watch(self._process, task.limits))
+            self._watch = self._stack.enter_context(Watch(self._process, task.limits, stop))
             started = time.monotonic() + START_SECONDS
             self._shell = self._channel(addresses["shell_port"], "DEALER", 0, key, started)
             self._control = self._channel(addresses["control_port"], "DEALER", 0, key, started)

@@ -8,7 +8,7 @@ from typing import Protocol
 from vaecourse.assignments.core import Limits
 
 from .jail import Usage
-from .records import FINE, LATE, MEMORY, PROCESSES
+from .records import CRASHED, FINE, LATE, MEMORY, PROCESSES
 
 EVERY = 0.1  # seconds
 
@@ -24,8 +24,8 @@ class Kept(Protocol):
 class Watch:
     """Keeps one kernel within its limits; `trouble` says why it was ended, if it was."""
 
-    def __init__(self, kept: Kept, limits: Limits):
-        self.kept, self.limits = kept, limits
+    def __init__(self, kept: Kept, limits: Limits, stop: threading.Event | None = None):
+        self.kept, self.limits, self.stop = kept, limits, stop
         self.trouble = FINE
 
     def __enter__(self) -> "Watch":
@@ -36,6 +36,8 @@ class Watch:
         _shared.remove(self)
 
     def look(self) -> None:
+        if self.stop is not None and self.stop.is_set():
+            self.end(CRASHED)
         usage = self.kept.usage()
         if usage.processes > self.limits.processes:
             self.end(PROCESSES)
