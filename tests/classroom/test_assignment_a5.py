@@ -8,6 +8,7 @@ import json
 import pickle
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,9 @@ from torch.nn import functional as F
 from vaecourse import assignments, capstone
 from vaecourse.assignments import creatures_vae as module
 from vaecourse.assignments.core import visible_stream
+from vaecourse.classroom import grading, kernel, records
+from vaecourse.classroom.init import init
+from vaecourse.classroom.records import Submission
 from vaecourse.creatures import creatures
 from vaecourse.exercises import cases, core, words
 from vaecourse.lesson import check
@@ -288,3 +292,75 @@ def test_a_model_of_the_largest_size_is_measured_in_seconds():
     large = [[layer(2000, 400, "silu"), layer(64, 2000, "identity")]]
     large += [[layer(1400, 32, "silu"), layer(400, 1400, "identity")]]
     assert judged(large).results[0].passed  # the limit of the test run is what stops it otherwise
+
+
+# Through the jail, and with a class's secret
+
+
+@pytest.fixture(scope="module")
+def hidden(tmp_path_factory):
+    folder = init(tmp_path_factory.mktemp("classes") / "class", say=lambda sentence: None)
+    return grading.hidden(folder, assignments.with_solutions("A5", SOURCE))
+
+
+def through_the_jail(hidden, *cells):
+    """The verdicts on a notebook with these cells, by function."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    submission = Submission("ann", "A5", json.loads(json.dumps(notebook)), "d" * 64)
+    grade = grading.judge(submission, kernel.run(grading.task(submission, hidden)), hidden)
+    return {v.exercise.split("/")[1]: v for v in grade.verdicts}
+
+
+def test_the_secret_decides_on_which_creatures(hidden, tmp_path, trained):
+    other = grading.hidden(
+        init(tmp_path / "class", say=lambda sentence: None), assignments.with_solutions("A5", SOURCE)
+    )
+    seeds = [{case.seed for group in h.cases[CAPSTONE.name] for case in group} for h in (hidden, other)]
+    assert [len(s) for s in seeds] == [1, 1] and seeds[0] != seeds[1] and seeds[0] != {module.VISIBLE}
+    asks = [
+        ask for ask in grading.task(Submission("ann", "A5", nbformat.v4.new_notebook(), "d"), hidden).asks
+    ]
+    sent = pickle.dumps([ask for ask in asks if ask.function == "my_vae"])
+    assert not any(hasattr(c, "seed") for ask in pickle.loads(sent) for c in ask.cases)
+
+
+KL = "def kl_term(m, s):\n    return 0.5 * (np.exp(s) - 1 - s + m**2).sum(1)"
+
+
+@pytest.mark.usefixtures("needs_jail")
+def test_plain_lists_come_out_of_the_jail_and_are_measured(hidden):
+    cells = [
+        "import numpy as np\nfrom vaecourse.creatures import creatures",
+        KL,
+        "p = creatures(500, np.random.default_rng(0)).images.mean(0).clip(1e-4, 1 - 1e-4)",
+        "def my_vae():\n"
+        "    encoder = [[np.zeros((4, 400)), np.zeros(4), 'identity']]\n"
+        "    return encoder, [(np.zeros((400, 2)), np.log(p / (1 - p)), 'identity')]",
+    ]
+    verdicts = through_the_jail(hidden, *cells)
+    assert verdicts["kl_term"].verdict == records.PASSED
+    vae = verdicts["my_vae"]
+    assert (vae.verdict, vae.points, vae.failed) == (records.FAILED, 1, module.GOALS[0].name)
+    assert vae.hint == module.GOALS[0].hint
+
+
+BAD = {
+    "a reply beyond all limits": ("'0' * 40_000_000", records.CRASH),
+    "objects": ("[object(), object()]", records.FAILED),
+    "a list in itself": ("(lambda a: a.append(a) or a)([])", records.FAILED),
+    "too wide": ("[[[[[0.0] * 400] * 3000, [0.0] * 3000, 'relu']], []]", records.FAILED),
+    "a long way down": (
+        "__import__('functools').reduce(lambda a, _: [a], range(100_000), [])",
+        records.FAILED,
+    ),
+}
+
+
+@pytest.mark.usefixtures("needs_jail")
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_reply_costs_the_capstone_and_nothing_else(hidden, kind):
+    expression, verdict = BAD[kind]
+    verdicts = through_the_jail(hidden, "import numpy as np", f"def my_vae():\n    return {expression}", KL)
+    assert verdicts["kl_term"].verdict == records.PASSED
+    assert (verdicts["my_vae"].verdict, verdicts["my_vae"].points) == (verdict, 0)
+    assert "object" not in verdicts["my_vae"].sentence
