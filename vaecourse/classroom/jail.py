@@ -31,6 +31,7 @@ SCRATCH = "/scratch"  # working folder and home
 RUNTIME = "/run/kernel"  # the kernel's connection file and sockets
 SMALL = 2**20  # bytes in the runtime folder
 NOBODY = 65534
+MAPPED = 2**29  # bytes of address space that an interpreter and its libraries take without using them
 
 INSIDE = Path(__file__).parent / "inside"
 PACKAGE = Path(vaecourse.__file__).parent
@@ -292,7 +293,7 @@ def limited(limits: Limits, apart: bool) -> list[str]:
     if not (program := shutil.which("prlimit")):
         return []
     cpu = max(1, round(limits.cpu_seconds)) + 2  # the watcher comes first, and knows why
-    most = {"as": 2 * limits.memory, "cpu": cpu, "fsize": limits.scratch, "nofile": 512, "core": 0}
+    most = {"as": 2 * limits.memory + MAPPED, "cpu": cpu, "fsize": limits.scratch, "nofile": 512, "core": 0}
     most |= {"memlock": SMALL, "msgqueue": 0}
     if apart and _counts_apart():
         most["nproc"] = limits.processes + 16
@@ -315,6 +316,7 @@ def environment() -> dict[str, str]:
         "TERM": "dumb",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
+        "MALLOC_ARENA_MAX": "2",  # else each thread claims 64 MB of address space
     }
     given = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     if found := [

@@ -68,6 +68,13 @@ def run(task: Task, stop: threading.Event | None = None) -> Run:
     return _Submission(task, stop or threading.Event()).run()
 
 
+class _NoStart(CourseError):
+    """No kernel came up."""
+
+    def __init__(self):
+        super().__init__("A kernel for grading did not start: does `python -m ipykernel_launcher` run here?")
+
+
 class _Gone(Exception):
     """The kernel has to be given up; `trouble` says why."""
 
@@ -90,6 +97,7 @@ class _Submission:
         self.ended: Counter[str] = Counter()  # how many kernels each exercise ended
         self.told = False  # whether a hidden input has entered a kernel: no output counts after that
         self.kernels = 0
+        self.failures = 0  # of kernels to begin: no doing of the submission's
         self.cpu_seconds = 0.0
 
     def run(self) -> Run:
@@ -113,7 +121,13 @@ class _Submission:
         return self.told and None not in self.asks
 
     def _one_kernel(self) -> None:
-        kernel = _Kernel(self.task, self.end, self.stop, listen=not self.told)
+        try:
+            kernel = _Kernel(self.task, self.end, self.stop, listen=not self.told)
+        except _NoStart:
+            self.kernels, self.failures = self.kernels - 1, self.failures + 1
+            if self.failures == 3:
+                raise
+            return
         try:
             if not self._all_cells(kernel):
                 return
@@ -183,6 +197,9 @@ class _Kernel:
             if listen:
                 self._iopub = self._channel(addresses["iopub_port"], "SUB", self._left + SPARE, key, started)
                 self._subscribed()
+        except (wire.Closed, wire.Flood, wire.Garbled) as error:
+            self.close()
+            raise _NoStart from error
         except BaseException:
             self.close()
             raise
@@ -353,9 +370,7 @@ class _Kernel:
                 made = wire.Channel(address, kind, allowed + SPARE, key.encode())
             except wire.Closed:
                 if self._process.process.poll() is not None or time.monotonic() > until:
-                    raise CourseError(
-                        "A kernel for grading did not start: does `python -m ipykernel_launcher` run here?"
-                    ) from None
+                    raise _NoStart from None
                 time.sleep(0.01)
             else:
                 self._stack.callback(made.close)
@@ -378,7 +393,7 @@ class _Kernel:
                 if heard and answered:
                     self._iopub.allowed = 2 * self._left + SPARE
                     return
-        raise CourseError("A kernel for grading did not answer.")
+        raise _NoStart
 
 
 class _Outputs:
