@@ -1,8 +1,19 @@
 """The look at a submission's code finds what a function leans on, however it is named, and accuses nobody else."""
 
+import argparse
+import ast
+import dataclasses
+import inspect
+import json
+import statistics
+import textwrap
+import time
+import unittest.mock
+
 import numpy as np
 import pytest
 
+from vaecourse.classroom import forbidden
 from vaecourse.classroom.forbidden import defined, parsed, untouched, uses
 from vaecourse.exercises import answer
 
@@ -216,3 +227,51 @@ def test_a_large_notebook_is_looked_at_in_no_time():
     last = "import scipy\ndef h200(p, q): return scipy.special.rel_entr(p, q)"
     assert used(*many, last, "def f(p, q): return h0(p, q)") == "scipy.special.rel_entr"
     assert np.all([used(*many, "def f(p, q): return h0(p, q)") == ""])
+
+
+TANGLED = {
+    "longer and longer names": ["import scipy", "def f(p):\n  m = scipy\n  while p:\n    m = m.a\n    m = m.b or m.c\n  return m"],
+    "ever more functions": [
+        *(f"def f{i or ''}(p): return [f{i + 1}(p).a, f{i + 1}(p).b]" for i in range(60)),
+        "def f60(p): return scipy",
+    ],
+    "a thousand calls of a long function": [
+        "def f(p):\n" + "\n".join(f"    a{i} = g(a{i - 1})" for i in range(1000)) + "\n    return a1",
+        "\n".join(f"x{i} = f()" for i in range(1000)),
+    ],
+    "hundreds of magics": ["!ls\n" * 2000 + "a = 1\n" * 5000, "!ls\n" * 600],
+    "open brackets": ["(" * 100_000, "f(" * 150, "x = " + "[" * 190],
+    "a long chain": ["a." * 50_000 + "b", "def f(p): return " + "a." * 900 + "b"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", TANGLED)
+def test_no_code_keeps_the_reader_long_or_stops_it(how):
+    began = time.process_time()
+    assert used(*TANGLED[how], "# rel_entr", stopped=[]) in (
+        "",
+        "scipy.special.rel_entr",
+    )  # a mention may be enough
+    untouched(TANGLED[how], "f")
+    assert time.process_time() - began < 10
+
+
+def test_pages_of_data_are_no_tangle():
+    data = "x = [" + "1.5, " * 50_000 + "]"
+    assert used(data, "# scipy.stats", HONEST) == ""
+
+
+@pytest.mark.parametrize(
+    "module", [ast, argparse, dataclasses, inspect, json.decoder, statistics, textwrap, unittest.mock]
+)
+def test_every_kind_of_code_can_be_read(module):
+    """Files that were not written for this: no step of the reading stops at any of their statements."""
+    notebook = forbidden._Notebook([inspect.getsource(module)], NAMES, ())
+    assert all(
+        name in notebook.bound
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    )
+    for name in list(notebook.bound)[:40]:
+        notebook.steps = 0
+        assert notebook.search(name) == ""

@@ -8,8 +8,10 @@ verdict that says what happened. A name in a comment or a string, or an import t
 
 import ast
 import builtins
+import contextlib
 import functools
 import re
+import unicodedata
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -21,6 +23,9 @@ RUN_HERE = ("time", "capture", "prun", "debug")  # magics that run their text as
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_PROMPT = re.compile(r"\s*(In \[\d+\]|>>>)")  # copied with the code, and taken away by IPython
+_MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
+_MOST = 300_000  # steps; a long honest notebook takes some ten thousand
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS)
 
 # The full name of something in a library, or a piece of the student's own code and the scope that it stands in.
@@ -36,12 +41,14 @@ def uses(
     one that may still stand: where the last is under an `if`, or in a cell that did not run to its end. `stopped`
     numbers these cells, where the run is known. Raises nothing, whatever the code.
     """
+    text = unicodedata.normalize("NFKC", "\n".join(cells))  # as Python reads names
+    names = [name for name in names if name.split(".")[-1] in text]
     if not names:
         return ""
     try:
         notebook = _read(tuple(cells), tuple(names), frozenset(stopped or ()))
         found = notebook.search(function)
-    except (RecursionError, MemoryError):  # nested too deep to be followed: then a mention is enough
+    except Exception:  # too deep or too tangled to be followed: then a mention is enough
         return _mentioned(cells, names)
     if found or stopped is None:
         return found
@@ -59,7 +66,10 @@ def untouched(cells: Sequence[str], function: str) -> bool:
     *_, (_, last) = [(0, None), *_definitions(cells, function)]
     if last is None or (isinstance(last, ast.Constant) and last.value in (None, ...)):
         return True
-    return isinstance(last, _FUNCTIONS) and unwritten(last)
+    try:
+        return isinstance(last, _FUNCTIONS) and unwritten(last)
+    except RecursionError:  # that deep, somebody wrote something
+        return False
 
 
 def _definitions(cells: Sequence[str], function: str) -> Iterator[tuple[int, ast.AST]]:
@@ -75,13 +85,23 @@ def _definitions(cells: Sequence[str], function: str) -> Iterator[tuple[int, ast
 
 def parsed(cell: str) -> ast.Module | None:
     """The syntax tree of a cell as IPython would run it: magics and `!` become calls; None where it would not run."""
-    try:
-        with warnings.catch_warnings():
+    for code in (cell, None):
+        if code is None or _PROMPT.match(code):
+            code = _transformed(cell)
+        with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "\d" in a string is the student's own affair
-            code = TransformerManager().transform_cell(cell)
             return compile(code, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return None
+
+
+def _transformed(cell: str) -> str:
+    """The cell as Python. IPython reads it anew for each magic in it, so of many or large ones the lines are blanked."""
+    if len(cell) > 5000 or len(_MAGIC.findall(cell)) > 20:
+        return _MAGIC.sub(r"\1pass", cell)
+    try:
+        return TransformerManager().transform_cell(cell)
+    except Exception:
+        return "("  # there it does not run either
 
 
 def _mentioned(cells: Sequence[str], names: Sequence[str]) -> str:
@@ -110,11 +130,17 @@ class _Scope:
 
     def of(self, value: ast.AST) -> set[Meaning]:
         """All that an expression may hold, or may carry with it to where it is called."""
+        found = self._of(value)
+        self.notebook.step(1 + len(found))
+        return found
+
+    def _of(self, value: ast.AST) -> set[Meaning]:
         match value:
             case ast.Name():
                 return set(self.meanings(value.id))
             case ast.Attribute():
-                return {f"{m}.{value.attr}" if isinstance(m, str) else m for m in self.of(value.value)}
+                held = self.of(value.value)
+                return {f"{m}.{value.attr}" if isinstance(m, str) and m.count(".") < 6 else m for m in held}
             case ast.Lambda():
                 return {(value, self)}
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
@@ -138,7 +164,8 @@ class _Scope:
                 }  # what a library gives back is a mere result
                 given = [a for a in (*args, *(k.value for k in value.keywords))]
                 return own.union(*map(self.notebook.returned, own), *map(self.of, given))
-        return set().union(*(self.of(child) for child in ast.iter_child_nodes(value)))
+        parts = (part for part in ast.iter_child_nodes(value) if not isinstance(part, ast.Constant))
+        return set().union(*map(self.of, parts))
 
     def inside(self, node: ast.AST) -> list[tuple[ast.AST, "_Scope"]]:
         """The parts of a node, each with the scope in which its names are looked up."""
@@ -155,6 +182,7 @@ class _Notebook(_Scope):
     def __init__(self, cells: Sequence[str], names: Sequence[str], stopped: Collection[int]):
         super().__init__(self, None)
         self.names = names
+        self.steps = 0
         self.stars: list[str] = []  # the modules of `from module import *`
         self.known: dict = {}  # scopes and returned values, as long as no name changes
         self.trees = [parsed(cell) for cell in cells]
@@ -162,6 +190,11 @@ class _Notebook(_Scope):
             self.run(tree.body if tree is not None else (), sure=i not in stopped)
         for tree in self.trees:
             self.declared_global(tree)
+
+    def step(self, many: int = 1) -> None:
+        self.steps += many
+        if self.steps > _MOST:
+            raise RecursionError
 
     def run(self, body: Sequence[ast.AST], sure: bool) -> None:
         """Bind what these statements bind; where it is not `sure` that they run, beside what was bound before."""
@@ -172,8 +205,7 @@ class _Notebook(_Scope):
             if isinstance(statement, _DEFINITIONS):
                 self.bind(statement, sure)
                 continue
-            nodes = list(_until_scopes(statement))
-            for node in nodes:
+            for node in _binders(statement):
                 blocks = isinstance(statement, ast.Assign | ast.AnnAssign | ast.Import | ast.ImportFrom)
                 self.bind(node, sure and blocks and node is statement)
 
@@ -225,9 +257,10 @@ class _Notebook(_Scope):
             for place, default in zip(places, (*missing, *a.defaults, *a.kw_defaults), strict=True):
                 if default is not None:
                     scope.bound[place.arg] = outer.of(default)
-        nodes = list(_until_scopes(*own_body(node)))
+        nodes = _binders(*own_body(node))
         elsewhere = {n for s in nodes if isinstance(s, ast.Global | ast.Nonlocal) for n in s.names}
         size = -1
+        self.step(len(nodes))
         while size < (size := sum(len(m) + 1 for m in scope.bound.values())):  # until nothing new is found
             for part in nodes:
                 for name, meanings in (*bindings(part, scope), *changes(part, scope, scope.bound)):
@@ -357,6 +390,12 @@ def _until_scopes(*nodes: ast.AST) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, _SCOPES):
             waiting += reversed(list(ast.iter_child_nodes(node)))
+
+
+def _binders(*nodes: ast.AST) -> list[ast.AST]:
+    """Those of `_until_scopes` that can give a name a meaning."""
+    kinds = (ast.stmt, ast.NamedExpr, ast.comprehension, ast.withitem, ast.ExceptHandler, ast.Call)
+    return [node for node in _until_scopes(*nodes) if isinstance(node, kinds)]
 
 
 def _run_here(statement: ast.AST) -> Iterator[str]:
