@@ -5,8 +5,10 @@
 The class is made in a temporary folder: of every ten students five solved everything, two solved half of it, one has not
 begun, and of two something is broken (a cell that is no Python, a function that raises, a cell that never ends for one
 in a hundred). Each number of jobs grades a class of its own, in a process of its own, from nothing: imports, journal,
-gradebook and autograded notebooks are in the figures. Processor seconds are those of the process and of all that it
-waited for; what the kernels say of themselves stands beside. The peer is nbgrader's autograder in one process, without
+gradebook and autograded notebooks are in the figures. Processor seconds are those of the process, of the children that it
+waited for (bubblewrap, and who keeps it), and of the kernels, whose end the system counts for nobody and which are read
+from the jail's process table just before. Beside their sum stands how long all processors of the machine were busy, which
+is more by what others do on it. The peer is nbgrader's autograder in one process, without
 a jail or a limit, on the first notebooks of the same class.
 """
 
@@ -124,6 +126,17 @@ def _used() -> dict:
     return {"own": own.ru_utime + own.ru_stime, "children": children.ru_utime + children.ru_stime}
 
 
+def busy() -> float:
+    """Seconds that all processors of this machine have worked since it was started; NaN where it does not tell."""
+    try:
+        user, nice, system, _, _, irq, soft, *_ = map(
+            int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+        )
+        return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return float("nan")
+
+
 def apart(*arguments: str) -> dict:
     """Call this program again in a new process and read what it says last."""
     command = [sys.executable, __file__, *arguments]
@@ -150,15 +163,17 @@ def main() -> None:
         return print(json.dumps(peer(Path(given.autograde[0]), int(given.autograde[1]))))
     n, walls, marks = given.students, {}, {}
     print(f"{n} submissions of {NAME}; processor seconds per submission")
-    print(f"{'':24}{'wall s':>8}{'all':>8}{'own':>8}{'waited for':>12}{'kernels say':>13}")
+    print(f"{'':24}{'wall s':>8}{'all':>8}{'own':>8}{'waited for':>12}{'kernels say':>13}{'machine':>10}")
     with tempfile.TemporaryDirectory() as folder:
         for jobs in given.jobs:
             root = Path(folder) / f"jobs{jobs}"
             make(root, n, given.seed)
+            before = busy()
             cost = apart("--grade", str(root), str(jobs))
+            machine = (busy() - before) / n
             walls[jobs], marks[jobs] = cost["wall"], cost["points"]
             own, children, kernels = (cost[what] / n for what in ("own", "children", "kernels"))
-            row = f"{own + max(children, kernels):8.3f}{own:8.3f}{children:12.3f}{kernels:13.3f}"
+            row = f"{own + children + kernels:8.3f}{own:8.3f}{children:12.3f}{kernels:13.3f}{machine:10.3f}"
             print(f"{f'jailed, {jobs} jobs':24}{cost['wall']:8.1f}{row}", flush=True)
         assert len(set(map(str, marks.values()))) == 1, "the marks depend on the number of jobs"
         if given.peer:

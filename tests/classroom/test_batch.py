@@ -306,15 +306,16 @@ def test_no_worker_ever_sees_the_seed_or_a_reference(tiny_class):
         assert word not in sent
 
 
-def test_without_a_jail_nothing_is_run_unless_told(tiny_class, monkeypatch):
+def test_without_a_jail_nothing_is_run_unless_told(tiny_class, monkeypatch, capsys):
     tiny_class.hand_in("anna", **SOLVED)
     monkeypatch.setattr(jail, "available", lambda: "There is no bubblewrap here.")
     with pytest.raises(CourseError, match="There is no bubblewrap here"):
         batch.grade(tiny_class.folder, "T1", progress=False)
     assert journal.read(tiny_class.folder, "T1", "anna") is None
-    report = batch.grade(tiny_class.folder, "T1", jail=False, progress=False)
+    report = batch.grade(tiny_class.folder, "T1", jail=False)
     assert points(report) == {"anna": 7}
-    assert "Graded without a jail" in str(report) and "secret seed" in str(report)
+    warning = "There is no jail: the submissions run as you, and may read and change all that you can"
+    assert warning in str(report) and capsys.readouterr().err.startswith(warning)
     monkeypatch.undo()
     again = batch.grade(tiny_class.folder, "T1", progress=False)  # and now behind a wall
     assert again.graded == ("anna",) and again.changes == () and again.warnings == ()
@@ -354,8 +355,7 @@ def test_an_unknown_assignment_is_one_sentence(tiny_class):
 
 def test_the_progress_bar_is_for_terminals(graded, capfd, monkeypatch):
     batch.grade(graded.folder, "T1")
-    out, err = capfd.readouterr()
-    assert out == "" and err.count("\n") == 1 and err.startswith("T1: 0 graded in ")
+    assert capfd.readouterr() == ("", "")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     graded.hand_in("bert", **SOLVED)
     batch.grade(graded.folder, "T1")

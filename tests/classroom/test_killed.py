@@ -127,7 +127,7 @@ def test_asked_to_stop_it_says_how_to_go_on(forty, undisturbed, driver_environme
     assert time.monotonic() - started < 3.5
     assert not psutil.wait_procs(family, timeout=5)[1]
     assert process.returncode == 1 and "Traceback" not in err
-    assert " left" in err and "Run the same command again to go on" in out
+    assert " left" in out and "Run the same command again to go on" in out
     assert journal.read(forty.folder, "T1", "student 20") is None
     begun = len(list(forty.folder.journal("T1").glob("*.json")))
     assert 15 <= begun < CLASS

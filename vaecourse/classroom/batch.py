@@ -32,8 +32,8 @@ from .report import BatchReport, Change, changes
 ERRORS = "errors.txt"  # beside the journal: what went wrong in the course's own code, for a report of it
 CHANGES = "changes.txt"  # beside the journal: every mark that a later run changed, with the time
 UNJAILED = (
-    "Graded without a jail: the submissions ran as you, and could read and change all that you can, "
-    "this class's secret seed and gradebook included."
+    "There is no jail: the submissions run as you, and may read and change all that you can, this class's secret seed "
+    "and gradebook included."
 )
 AGAIN = "could not be graded: try again"
 
@@ -75,6 +75,8 @@ def grade(
         pool = executor or stack.enter_context(executors.executor(jobs, scheduler))
         if why := executors.why_not(pool, jail):
             raise CourseError(why)
+        if progress and not jail:
+            print(UNJAILED, file=sys.stderr)
         stop = stack.enter_context(_signals())
         bar = stack.enter_context(_bar(name, len(who), progress))
         at_once = 2 * (jobs or executors.width(pool))
@@ -86,10 +88,7 @@ def grade(
             batch.finish(submission, run, error)
             bar.update()
             bar.set_postfix(problems=batch.problems, refresh=False)
-    report = batch.report(who, time.monotonic() - started)
-    if progress and bar.disable:
-        print(report.line, file=sys.stderr)
-    return report
+    return batch.report(who, time.monotonic() - started)
 
 
 class _Batch:
