@@ -94,6 +94,32 @@ builtins.all = builtins.any = yes
         earned={"spread": NOTHING},
     ),
     Hostile(
+        "patched numpy",
+        "what makes arrays of the inputs, and numbers of the answers, makes something else",
+        after=(
+            """
+import numpy as np
+np.array = lambda a, *more, **named: list(a)
+np.array_equal = np.isfinite = lambda *a, **k: True
+""",
+        ),
+    ),
+    Hostile(
+        "another main module",
+        "what is asked is not what is read: another module takes the name of the notebook",
+        WRONG,
+        after=(
+            """
+import sys, types
+other = types.ModuleType("__main__")
+other.__dict__.update(globals())
+other.spread = lambda x: 0.0
+sys.modules["__main__"] = other
+""",
+        ),
+        earned={"spread": (records.FAILED, 2)},  # as if zero stood in the notebook itself, and no more
+    ),
+    Hostile(
         "patched check",
         "the check function of the course is replaced by one that is always content",
         WRONG,

@@ -281,7 +281,8 @@ def _planted(home: Path) -> set[str]:
 
     packages = [Path(m.__file__).parent for m in (os, numpy, vaecourse)]
     places = [*map(Path, PLACES_TO_PLANT), home, home.parent, Path.cwd(), *packages, packages[1].parent]
-    found = {str(f) for place in places if place.is_dir() for f in place.glob(f"*{PLANTED}*")}
+    marks = (f"*{PLANTED}*", "told.txt")
+    found = {str(f) for place in places if place.is_dir() for mark in marks for f in place.glob(mark)}
     return (
         found
         | {str(f) for f in home.rglob("*") if f.is_file()}
