@@ -252,17 +252,13 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byt
         raise Unreadable(f"{name} in the zip is encrypted: hand in a zip without a password.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
         raise Unreadable(f"{name} in the zip is packed in an unusual way: zip it again with the usual one.")
-    too_large = f"{name} in the zip is larger than {most // 2**20} MB."
     if info.file_size > most:
-        raise Unreadable(too_large)
+        raise Unreadable(f"{name} in the zip is larger than {most // 2**20} MB.")
     try:
         with archive.open(info) as stream:
-            data = stream.read(most + 1)
+            return stream.read(most)  # never more than it says that it has; where it has more, it is damaged
     except Exception:  # a damaged zip may raise almost anything
         raise Unreadable(f"{name} in the zip is damaged.") from None
-    if len(data) > most:
-        raise Unreadable(too_large)
-    return data
 
 
 def _filename(info: zipfile.ZipInfo) -> str:
