@@ -380,6 +380,18 @@ def test_no_markdown_acts(text):
     assert defuse.markdown(shown) == shown or attachments
 
 
+@pytest.mark.parametrize(
+    "end", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\u2424"]
+)
+@pytest.mark.parametrize("before", ["", "a", "> ", "- ", "1. ", "   ", "> - "])
+def test_no_diagram_begins_wherever_a_line_may_end(end, before):
+    for fence in ("```", "~~~~"):
+        text = f"a{end}{end}{before}{fence}mermaid{end}click A call stolen(1){end}{before}{fence}{end}"
+        assert Page(rendered(defuse.markdown(text))).bad == []
+    if end in ("\n", "\r", "\r\n") and before != "a":
+        assert Page(rendered(text)).bad, "this one does begin a diagram"
+
+
 def test_the_page_finder_finds():
     """The same texts as they were handed in: the test above can fail."""
     acting = [t for t in hostile_text.MARKDOWN if "attachment" not in t and Page(rendered(t)).bad]
