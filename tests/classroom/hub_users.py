@@ -235,22 +235,21 @@ def closed_to_others(path: Path) -> Path | None:
     return next((p for p in reversed([path, *path.parents]) if not p.stat().st_mode & stat.S_IXOTH), None)
 
 
-def surroundings(needed: Sequence[Path], hidden: Sequence[Path], shelf: Path) -> str:
+def surroundings(needed: Sequence[Path], hidden: Sequence[Path]) -> str:
     """Shell commands for a mount namespace of the hub's own, in which users reach what they need (a Python interpreter
     may lie in root's home) and do not see the clone from which the tests run: on a real hub there is none."""
-    lines = ["set -e"]
+    shelf = next(p for p in ("/mnt", "/media", "/srv") if not any(n.is_relative_to(p) for n in needed))
     walls: dict[Path, list[Path]] = {}
     for path in dict.fromkeys(needed):
-        wall = closed_to_others(path)
-        if wall:
+        if wall := closed_to_others(path):
             walls.setdefault(wall, []).append(path)
+    lines = ["set -e", f"mount -t tmpfs none {shelf}"]
     for i, (wall, paths) in enumerate(walls.items()):
-        kept = [(shelf / f"{i}-{j}", path) for j, path in enumerate(paths)]
-        for place, path in kept:
-            place.mkdir(parents=True)
-            lines.append(f"mount --bind '{path}' '{place}'")
+        kept = [(f"{shelf}/{i}-{j}", path) for j, path in enumerate(paths)]
+        lines += [f"mkdir {place} && mount --bind '{path}' {place}" for place, path in kept]
         lines.append(f"mount -t tmpfs -o mode=755 none '{wall}'")
-        lines += [f"mkdir -p '{path}' && mount --bind '{place}' '{path}'" for place, path in kept]
+        lines += [f"mkdir -p '{path}' && mount --bind {place} '{path}'" for place, path in kept]
+    lines.append(f"umount --recursive {shelf}")
     lines += [f"mount -t tmpfs -o mode=700 none '{path}'" for path in hidden]
     return "\n".join([*lines, 'exec "$@"'])
 
@@ -287,15 +286,15 @@ def hub(base: Path, prefix: Path, settings: dict) -> Iterator[Hub]:
         Path(sys.base_prefix),
         Path(sys.prefix),
         Path(_packages()),
-        Path(proxy()).resolve().parents[1],
+        Path(proxy()).parent,
+        Path(proxy()).resolve().parents[2],
         base,
     ]
     hidden = [p for p in ROOT.iterdir() if p.is_dir() and not Path(sys.prefix).is_relative_to(p)]
     command = [prefix / "bin" / "python", "-m", "jupyterhub", "-f", folder / "jupyterhub_config.py",
                f"--JupyterHub.bind_url={public}", f"--JupyterHub.hub_bind_url={private}",
                f"--ConfigurableHTTPProxy.api_url={routes}", f"--ConfigurableHTTPProxy.command={proxy()}"]  # fmt: skip
-    (base / "shelf").mkdir(mode=0o700)
-    script = surroundings(needed, hidden, base / "shelf")
+    script = surroundings(needed, hidden)
     log = base / "hub.log"
     log.touch(mode=0o600)
     clean = {k: os.environ[k] for k in ("PATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS") if k in os.environ}
@@ -326,7 +325,10 @@ def hub(base: Path, prefix: Path, settings: dict) -> Iterator[Hub]:
 def descendants(pid: int) -> list[int]:
     import psutil
 
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
