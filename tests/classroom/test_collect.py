@@ -235,16 +235,25 @@ def test_stars_are_spelled_out_where_the_shell_does_not(desk):
 # Two submissions of one student
 
 
-def test_the_later_of_two_counts_whatever_their_order(desk):
-    early, late = desk.put("1/anna.ipynb", work("early"), 1e9), desk.put("2/anna.ipynb", work("late"), 2e9)
-    for paths in ((early, late), (late, early)):
-        verdicts = {one.where: one for one in desk.collect(*paths)}
-        if paths[0] == early:
-            assert verdicts[str(early)].verdict == OLDER and str(late) in verdicts[str(early)].sentence
-            assert verdicts[str(late)].verdict == REPLACED
-        assert desk.there("anna") == work("late")
-    kept = [p for p in (desk.root / "replaced" / "anna" / "T1").rglob("T1.ipynb")]
-    assert [p.read_bytes() for p in kept] == [work("early")]
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_later_of_two_counts_whatever_their_order(desk, order):
+    paths = desk.put("1/anna.ipynb", work("early"), 1e9), desk.put("2/anna.ipynb", work("late"), 2e9)
+    early, late = desk.collect(*(paths[n] for n in order))
+    assert (early.where, early.verdict, late.where, late.verdict) == (
+        str(paths[0]),
+        OLDER,
+        str(paths[1]),
+        REPLACED,
+    )
+    assert (
+        early.sentence
+        == f"A later one of the same student counts, {paths[1]}; this one is kept in replaced/."
+    )
+    assert desk.there("anna") == work("late")
+    kept = [p.read_bytes() for p in (desk.root / "replaced" / "anna" / "T1").rglob("T1.ipynb")]
+    assert kept == [work("early")]
+    again = desk.collect(*paths)
+    assert [one.verdict for one in again] == [OLDER, SAME]
 
 
 def test_an_older_one_does_not_replace_what_is_there(desk):
