@@ -32,13 +32,15 @@ def children() -> Iterator[int]:
 def main() -> int:
     """Run the command; return its exit code, or 128 + the number of the signal that ended it."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    waiting = select.poll()
+    waiting.register(0, select.POLLHUP)
+    if waiting.poll(0):  # the grader has ended already
+        return 1
     command = sys.argv[1:]
     nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     first = os.posix_spawn(command[0], command, os.environ, file_actions=[nothing])
     os.closerange(3, 2**20)
-    waiting = select.poll()
     waiting.register(os.pidfd_open(first), select.POLLIN)
-    waiting.register(0, select.POLLHUP)
     waiting.poll()
     code = 0
     while True:
