@@ -144,13 +144,13 @@ SUBMISSIONS = (
     _in_spread(
         "memory bomb in a call",
         "takes all memory",
-        "block = []\nwhile True: block.append(b'x' * (1 << 22))",
+        "block = b'x' * (1 << 31)",
         FULL,
     ),
     _in_zeros(
         "memory bomb for one input",
         "takes all memory, for one input",
-        "block = [b'x' * (1 << 22) for _ in range(10 ** 6)]",
+        "block = [b'x' * (1 << 28) for _ in range(100)]",
         records.OUT_OF_MEMORY,
     ),
     _in_cell(
