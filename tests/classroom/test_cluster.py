@@ -29,7 +29,7 @@ CLASS = 18
 @pytest.fixture(scope="module")
 def cluster():
     with distributed.LocalCluster(
-        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0
     ) as made:
         yield made
 
@@ -126,6 +126,6 @@ def test_what_kills_every_worker_is_noted_and_gets_no_grade(cluster, tiny_class,
 
 def test_a_cluster_without_workers_is_one_sentence(tiny_class):
     tiny_class.hand_in("anna", **tiny.SOLUTIONS)
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty:
         with pytest.raises(CourseError, match="has no workers: start some with `dask worker"):
             batch.grade(tiny_class.folder, "T1", scheduler=empty.scheduler_address, progress=False)
