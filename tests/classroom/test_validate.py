@@ -107,8 +107,9 @@ def test_what_is_right_by_the_sources_is_right_here(tmp_path, name):
     assert (found.ok, found.problems, found.remarks) == (True, (), ())
 
 
-def test_what_is_wrong_is_said_the_most_important_first(tmp_path):
+def test_what_is_wrong_is_said_the_most_important_first(tmp_path, monkeypatch):
     (tmp_path / "data.csv").write_text("1")
+    monkeypatch.chdir(tmp_path)  # even so the file will not be there: it is not handed in
     wrong = student(
         ("cross_entropy",),
         written="YOUR ANSWER HERE",
