@@ -30,6 +30,9 @@ c.PAMAuthenticator.allowed_users = {CLASS["teacher"]}
 c.PAMAuthenticator.allowed_groups = {CLASS["students"]}
 # Being in the hub's list of known users does not replace the two lines above: who leaves the group is out.
 c.PAMAuthenticator.allow_existing_users = False
+# Logging in lasts a day, and so do the keys that a user makes for programs.
+c.JupyterHub.cookie_max_age_days = 1
+c.JupyterHub.token_expires_in_max_seconds = 24 * 60 * 60
 # Nobody administers the hub through the browser, and nobody may enter another's server. A teacher who could open a
 # student's server would run that student's pages with his own rights.
 c.PAMAuthenticator.admin_users = set()
