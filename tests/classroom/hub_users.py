@@ -49,7 +49,7 @@ def why_not() -> str:
     for name in ("jupyterhub", "pamela", "nbgrader", "websocket", "requests", "psutil"):
         if not importlib.util.find_spec(name):
             return f"{name} is not installed"
-    for program in ("useradd", "userdel", "groupadd", "chpasswd", "gpasswd", "unshare", "nsenter", "setpriv", "mount"):
+    for program in "useradd userdel groupadd chpasswd gpasswd unshare nsenter setpriv mount".split():
         if not shutil.which(program):
             return f"there is no program {program}"
     if not proxy():

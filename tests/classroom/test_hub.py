@@ -87,7 +87,9 @@ def room():
         members = [persons[name] for name in ("teacher", "anna", "bo")]
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda person: (person.begin(), person.wait()), members))
-        yield SimpleNamespace(base=base, group=group, prefix=prefix, hub=hub, exchange=base / "exchange", **persons)
+        yield SimpleNamespace(
+            base=base, group=group, prefix=prefix, hub=hub, exchange=base / "exchange", **persons
+        )
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +251,9 @@ def test_only_the_class_gets_in(room):
     assert not room.stranger.log_in(room.stranger.account.password).welcome  # his password is right
     subprocess.run(["usermod", "--append", "--groups", room.group, room.stranger.account.name], check=True)
     assert room.stranger.log_in(room.stranger.account.password).welcome
-    subprocess.run(["gpasswd", "--delete", room.stranger.account.name, room.group], check=True, capture_output=True)
+    subprocess.run(
+        ["gpasswd", "--delete", room.stranger.account.name, room.group], check=True, capture_output=True
+    )
     assert not room.stranger.log_in(room.stranger.account.password).welcome  # though the hub knows him now
     for person in (room.teacher, room.anna):
         me = json.loads(ask("GET", f"{room.hub.url}/hub/api/user", person.token)[1])
