@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import pwd
 import shutil
 import socket
@@ -16,7 +17,7 @@ import pytest
 
 import vaecourse
 from vaecourse.assignments.core import Limits
-from vaecourse.classroom import jail, kernel
+from vaecourse.classroom import jail, kernel, syscalls
 from vaecourse.classroom.records import FINE, MEMORY, PROCESSES, Ask, Task
 from vaecourse.errors import CourseError
 
@@ -57,7 +58,20 @@ print(json.dumps({{
 }}))"""
         )
         needed = {Path(p).parts[1] for p in (sys.prefix, sys.base_prefix, vaecourse.__file__)}
-        allowed = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "proc", "dev", "tmp", "run", "scratch"}
+        allowed = {
+            "usr",
+            "bin",
+            "sbin",
+            "lib",
+            "lib32",
+            "lib64",
+            "etc",
+            "proc",
+            "dev",
+            "tmp",
+            "run",
+            "scratch",
+        }
         assert set(seen["top"]) <= allowed | needed
         assert seen["here"] == ["/scratch", []]
         assert seen["tmp"] == ["ipython"] and seen["run"] == ["kernel"]
@@ -87,11 +101,17 @@ print(json.dumps({{
             assert seen["beside"] == ["vaecourse"]  # no .git, tests, notebooks
         assert seen["references"] == [] and seen["bytes"] > 50_000
         assert "texts/english.txt" in seen["names"] and "mean_field.py" in seen["names"]
-        assert not [n for n in seen["names"] if n.startswith(("exercises/", "assignments/", "chains/", "classroom/"))]
+        assert not [
+            n for n in seen["names"] if n.startswith(("exercises/", "assignments/", "chains/", "classroom/"))
+        ]
 
     def test_hidden_modules_are_gone_however_they_are_asked_for(self):
         scipy, sklearn = (Path(find_spec(name).origin).parent for name in ("scipy", "sklearn"))
-        places = [str(scipy / "stats" / "__init__.py"), str(sklearn / "mixture" / "__init__.py"), str(Path(vaecourse.__file__).parent / "kl_divergence.py")]
+        places = [
+            str(scipy / "stats" / "__init__.py"),
+            str(sklearn / "mixture" / "__init__.py"),
+            str(Path(vaecourse.__file__).parent / "kl_divergence.py"),
+        ]
         names = ["scipy.stats", "scipy.stats._distn_infrastructure", "sklearn.mixture", "vaecourse.kl_divergence",
                  "vaecourse.exercises.core", "vaecourse.chains", "vaecourse.classroom.kernel", "vaecourse.lesson"]  # fmt: skip
         seen = told(
@@ -145,7 +165,9 @@ print(json.dumps({{
                 "import json, os\nprint(json.dumps([os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.lexists(f'/proc/self/fd/{n}')]))"
             )
         files = [place for place in seen if place.startswith("/")]
-        assert len(seen) > 5 and all(f.startswith(("/dev/null", "/dev/urandom", "/proc/")) for f in files), seen
+        assert len(seen) > 5 and all(f.startswith(("/dev/null", "/dev/urandom", "/proc/")) for f in files), (
+            seen
+        )
 
     def test_no_other_process_and_no_right(self):
         seen = told(
@@ -169,10 +191,35 @@ print(json.dumps({
         assert [seen[k] for k in ("user namespace", "mount", "root", "chroot")] == [-1] * 4
         assert seen["host"] == "jail" and seen["trace"] == [-1, -1]
 
+    def test_some_questions_to_the_kernel_are_refused(self):
+        """Key rings and counters are not divided among the jails; and nobody here may look into another process."""
+        closed = {
+            name: syscalls.CLOSED[platform.machine()][name]
+            for name in ("keyctl", "perf_event_open", "bpf", "io_uring_setup", "unshare", "mount")
+        }
+        seen = told(
+            f"""
+import ctypes, json, os, subprocess, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+def went(number, *given):
+    ctypes.set_errno(0)
+    return libc.syscall(number, *given), ctypes.get_errno()
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(5)"])
+seen = {{name: went(number, 0, 0, 0, 0, 0) for name, number in {closed!r}.items()}}
+seen["trace"] = libc.ptrace(16, other.pid, 0, 0), ctypes.get_errno()
+other.kill()
+print(json.dumps(seen))"""
+        )
+        assert seen == {name: [-1, 1] for name in (*closed, "trace")}
+
 
 class TestReached:
     def test_no_network_and_no_socket_of_this_side(self, tmp_path):
-        servers = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)]
+        servers = [
+            socket.create_server(("127.0.0.1", 0)),
+            socket.socket(socket.AF_UNIX),
+            socket.socket(socket.AF_UNIX),
+        ]
         servers[1].bind("\0vaecourse-abstract")
         servers[2].bind(str(tmp_path / "s"))
         for server in servers:
@@ -314,7 +361,10 @@ class TestStarted:
             "import threading, time\nfor _ in range(60): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\ntime.sleep(2)",
             processes=40,
         )
-        assert ran.cells[0].trouble in (PROCESSES, "error")  # ended by the watcher, or refused by the kernel's own count
+        assert ran.cells[0].trouble in (
+            PROCESSES,
+            "error",
+        )  # ended by the watcher, or refused by the kernel's own count
 
     def test_a_memory_bomb_is_ended_and_costs_its_cell_alone(self):
         ran = run(LIVES, "kept = []\nwhile True: kept.append(b'x' * 2**24)", asks=(ONE,), memory=400 * 2**20)
@@ -354,7 +404,7 @@ print(subprocess.run(["grep", "-la", "{mark}", "-r", "/proc", "--include=cmdline
         mark = f"orphan-{os.getpid()}"
         code = (
             "from vaecourse.classroom import kernel\nfrom vaecourse.classroom.records import Task\n"
-            f"kernel.run(Task(('import time, subprocess, sys; subprocess.run([sys.executable, \"-c\", \"import time; time.sleep(60) #{mark}\"])',), ()))"
+            f'kernel.run(Task((\'import time, subprocess, sys; subprocess.run([sys.executable, "-c", "import time; time.sleep(60) #{mark}"])\',), ()))'
         )
         grader = subprocess.Popen([sys.executable, "-c", code], env=driver_environment)
         end = time.monotonic() + 20
@@ -384,7 +434,7 @@ class TestAvailable:
         monkeypatch.setenv("PATH", str(tmp_path))
         jail.available.cache_clear()
         why = jail.available()
-        with pytest.raises(CourseError, match="ubblewrap|BWRAP"):
+        with pytest.raises(CourseError, match="ubblewrap"):
             kernel.run(Task(("1",), ()))
         return why
 
@@ -395,8 +445,12 @@ class TestAvailable:
         assert "not installed" in self.said(monkeypatch, tmp_path)
 
     def test_forbidden(self, monkeypatch, tmp_path):
-        why = self.said(monkeypatch, tmp_path, "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1")
-        assert "setting up uid map: Permission denied" in why and ("user namespaces" in why or "a normal user" in why)
+        why = self.said(
+            monkeypatch, tmp_path, "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1"
+        )
+        assert "setting up uid map: Permission denied" in why and (
+            "user namespaces" in why or "a normal user" in why
+        )
 
     def test_too_old(self, monkeypatch, tmp_path):
         why = self.said(monkeypatch, tmp_path, "echo 'bwrap: Unknown option --size' >&2; exit 1")
@@ -416,19 +470,23 @@ def test_many_at_once_do_not_meet():
     ran = {}
 
     def one(n):
-        ran[n] = run(f"open('mine', 'w').write('{n}')\nimport os, time\ntime.sleep(0.3)\nprint(open('mine').read(), os.listdir())")
+        ran[n] = run(
+            f"open('mine', 'w').write('{n}')\nimport os, time\ntime.sleep(0.3)\nprint(open('mine').read(), os.listdir())"
+        )
 
     threads = [threading.Thread(target=one, args=(n,)) for n in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {n: r.cells[0].outputs[0]["text"] for n, r in ran.items()} == {n: f"{n} ['mine']\n" for n in range(3)}
+    assert {n: r.cells[0].outputs[0]["text"] for n, r in ran.items()} == {
+        n: f"{n} ['mine']\n" for n in range(3)
+    }
 
 
 AS_ANOTHER = """
 import json, os, sys
-from vaecourse.classroom import jail, kernel
+from vaecourse.classroom import jail, kernel, syscalls
 from vaecourse.classroom.records import Ask, Limits, Task
 why = jail.available()
 if why:
@@ -458,7 +516,46 @@ def test_as_a_normal_user(driver_environment):
     seen = json.loads(done.stdout)
     assert seen["uid"] == pwd.getpwnam(user).pw_uid != 0
     assert seen["text"].startswith("65534 ") and user not in seen["text"]
-    assert seen["cells"] == ["", "", "processes", "crashed"] and seen["asks"] == [[2.0]] and seen["left"] == []
+    assert (
+        seen["cells"] == ["", "", "processes", "crashed"] and seen["asks"] == [[2.0]] and seen["left"] == []
+    )
+
+
+AS_ROOT = """
+import json, os, psutil, sys
+from vaecourse.classroom import jail, kernel
+from vaecourse.classroom.records import Ask, Limits, Task
+owners = set()
+class Kept(kernel.Watch):
+    def look(self):
+        super().look()
+        owners.update(p.uids().real for p in psutil.Process().children(recursive=True))
+kernel.Watch = Kept
+ran = kernel.run(Task(("import time; time.sleep(0.5)", "def one(x): return x + 1", "open('/tmp/x', 'w').write('x')"),
+    (Ask("T/one", "one", ("x",), (((1.0,),),)),)))
+print(json.dumps({"why": jail.available(), "user": dict(jail._user()), "owners": sorted(owners),
+    "cells": [c.trouble for c in ran.cells], "asks": [a.outcomes[0].outputs for a in ran.asks]}))
+"""
+
+
+def test_where_root_grades_the_jail_is_nobodys(driver_environment):
+    if os.geteuid() != 0:
+        pytest.skip("only root can try this")
+    _, python = another()  # one that nobody may read, too
+    libraries = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
+    path = os.pathsep.join([str(Path(vaecourse.__file__).parents[1]), *libraries])
+    done = subprocess.run(
+        [python, "-c", AS_ROOT],
+        env={**driver_environment, "PYTHONPATH": path},
+        cwd="/",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["why"] == "" and seen["user"]["user"] == 65534
+    assert seen["owners"] == [65534]
+    assert seen["cells"] == ["", "", ""] and seen["asks"] == [[2.0]]
 
 
 def another() -> tuple[str, str]:
@@ -486,7 +583,10 @@ def running(mark: str, but: int = 0) -> list[int]:
     found = []
     for number in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if mark.encode() in Path(f"/proc/{number}/cmdline").read_bytes() and int(number) not in (but, os.getpid()):
+            if mark.encode() in Path(f"/proc/{number}/cmdline").read_bytes() and int(number) not in (
+                but,
+                os.getpid(),
+            ):
                 found.append(int(number))
         except OSError:
             continue

@@ -26,6 +26,7 @@ from vaecourse.classroom.records import (
     OUTPUT,
     TAMPERED,
     Ask,
+    AskRun,
     Task,
 )
 from vaecourse.exercises import core
@@ -61,7 +62,11 @@ def nothing_left():
     yield
     assert psutil.Process().children(recursive=True) == []
     assert len(os.listdir("/proc/self/fd")) <= len(before[0])
-    assert not {f for f in set(os.listdir(os.environ.get("TMPDIR", "/tmp"))) - before[1] if f.startswith("vaecourse-k")}
+    assert not {
+        f
+        for f in set(os.listdir(os.environ.get("TMPDIR", "/tmp"))) - before[1]
+        if f.startswith("vaecourse-k")
+    }
 
 
 class TestCells:
@@ -103,7 +108,10 @@ class TestCells:
             hidden=("vaecourse.kl_divergence",),
         )
         assert ran.cells[0].trouble == FINE and ran.cells[0].outputs == ()
-        assert ["is not available in graded work" in c.outputs[0]["evalue"] for c in ran.cells[1:]] == [True, True]
+        assert ["is not available in graded work" in c.outputs[0]["evalue"] for c in ran.cells[1:]] == [
+            True,
+            True,
+        ]
 
     def test_a_cell_that_ends_the_kernel_costs_itself_alone(self, jailed):
         ran = run(
@@ -121,22 +129,30 @@ class TestCells:
 
     def test_a_slow_cell_is_interrupted_and_what_it_defined_before_stays(self, jailed):
         ran = run(
-            SPREAD + "\nfirst = True\nwhile True: pass", "print(first)", asks=(ASKED,), cell_seconds=0.6, jailed=jailed
+            SPREAD + "\nfirst = True\nwhile True: pass",
+            "print(first)",
+            asks=(ASKED,),
+            cell_seconds=0.6,
+            jailed=jailed,
         )
         assert [c.trouble for c in ran.cells] == [LATE, FINE]
-        assert ran.cells[0].outputs[-1]["ename"] == "KeyboardInterrupt" and ran.cells[1].outputs[0]["text"] == "True\n"
+        assert (
+            ran.cells[0].outputs[-1]["ename"] == "KeyboardInterrupt"
+            and ran.cells[1].outputs[0]["text"] == "True\n"
+        )
         assert outputs(ran) == [GIVEN] and ran.restarts == 0
 
-    def test_a_loop_that_ignores_the_interrupt_is_ended(self, jailed):
+    def test_a_loop_that_ignores_the_interrupt_is_ended(self, jailed, monkeypatch):
+        monkeypatch.setattr(kernel, "GRACE", 0.5)
         stubborn = "import time\nwhile True:\n    try:\n        time.sleep(0.01)\n    except BaseException:\n        pass"
         ran = run(SPREAD, stubborn, "print(1)", asks=(ASKED,), cell_seconds=0.5, jailed=jailed)
         assert [c.trouble for c in ran.cells] == [FINE, LATE, FINE] and outputs(ran) == [GIVEN]
 
     def test_processor_time_has_an_end_too(self, needs_jail):
         busy = "import os\nfor _ in range(2): os.fork()\nwhile True:\n    try:\n        sum(range(1000))\n    except BaseException:\n        pass"
-        ran = run(SPREAD, busy, asks=(ASKED,), cpu_seconds=2.0, cell_seconds=20.0)
+        ran = run(SPREAD, busy, asks=(ASKED,), cpu_seconds=1.5, cell_seconds=20.0)
         assert [c.trouble for c in ran.cells] == [FINE, LATE] and outputs(ran) == [GIVEN]
-        assert 2.0 <= ran.cpu_seconds < 8.0
+        assert 1.5 <= ran.cpu_seconds < 8.0
 
     def test_all_together_have_an_end(self, needs_jail):
         began = time.monotonic()
@@ -214,7 +230,11 @@ def called(): return 7
 list = int = print = len = tuple = isinstance = __name__ = None
 """
         names = "number whole below array nested fraction nan itself deep complicated nothing dots later none value absent".split()
-        asks = [ask(n) for n in names] + [ask("value", (), (((),),)), ask("called", (), (((),),)), ask("number", ("x", "y"), (((1.0, 2.0),),))]
+        asks = [ask(n) for n in names] + [
+            ask("value", (), (((),),)),
+            ask("called", (), (((),),)),
+            ask("number", ("x", "y"), (((1.0, 2.0),),)),
+        ]
         ran = run(code, asks=(*asks, ask("number", cases=(((2.5,), (0.5,)),))), jailed=jailed)
         got = dict(zip(names, ran.asks, strict=False))
         one = {n: a.outcomes[0] for n, a in got.items() if a.outcomes}
@@ -251,7 +271,11 @@ def g(x, y, z): return x
         def said(outcome):
             return json.dumps([outcome.outputs, outcome.trouble, outcome.changed])
 
-        cases = tuple((([1.0, 2.0], k),) for k in range(9)) + (((3.5, 0), ([1, 2], 2)), (([[1.0], [2.0]], 1), ([1.0], 3)))
+        cases = (
+            *((([1.0, 2.0], k),) for k in range(9)),
+            ((3.5, 0), ([1, 2], 2)),
+            (([[1.0], [2.0]], 1), ([1.0], 3)),
+        )
         space = {}
         exec(code, space)
         ran = run(code, asks=(Ask("T/f", "f", ("p", "k"), cases), Ask("T/g", "g", ("p", "k"), cases[:1])))
@@ -276,7 +300,10 @@ def f(x):
         assert not any("1234" in s or "xxx" in s for s in sentences) and all(sentences)
 
     def test_arguments_are_fresh_arrays_and_a_changed_one_is_named(self, needs_jail):
-        ran = run("def f(p, q):\n    q[0] = 9.0\n    return [p.sum(), q.sum()]", asks=(ask("f", ("p", "q"), ((([1, 2], [3, 4]), ([1, 2], [3, 4])),)),))
+        ran = run(
+            "def f(p, q):\n    q[0] = 9.0\n    return [p.sum(), q.sum()]",
+            asks=(ask("f", ("p", "q"), ((([1, 2], [3, 4]), ([1, 2], [3, 4])),)),),
+        )
         (outcome,) = ran.asks[0].outcomes
         assert outcome.outputs == ([3.0, 13.0], [3.0, 13.0]) and outcome.changed == "q"
 
@@ -290,19 +317,55 @@ def f(x):
             ("import json; json.dumps = lambda *a, **k: '[[[['\n    return 1", TAMPERED),  # all that the kernel says
             ("import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True: pass", LATE),
             ("lie('[[[[')\n    return 1", TAMPERED),
-            ("lie('[' * 100_000)\n    return 1", TAMPERED),
-            ("lie('{\"outcomes\": [1, 2]}')\n    return 1", TAMPERED),
-            ("lie('{\"outcomes\": [{\"outputs\": [' + '1' * 5000 + ']}]}')\n    return 1", TAMPERED),
-            ("lie('{\"outcomes\": [{\"outputs\": [{\"a\": 1}]}]}')\n    return 1", TAMPERED),
-            ("lie('{\"outcomes\": [{\"outputs\": [1], \"changed\": \"seed\"}]}')\n    return 1", TAMPERED),
-            ("lie('{\"outcomes\": [], \"trouble\": [1]}')\n    return 1", TAMPERED),
         ],
-        ids=["exit", "segfault", "memory", "output", "everything", "late", "json", "deep", "outcomes", "digits", "object", "changed", "trouble"],
+        ids=["exit", "segfault", "memory", "output", "everything", "late", "lie"],
     )  # fmt: skip
     def test_what_one_function_does_costs_the_others_nothing(self, needs_jail, body, trouble):
         lie = "import sys\ndef lie(text):\n    runner = sys.modules['vaecourse_runner']\n    shown = runner.Text\n    runner.Text = lambda _: shown(text)\n"
         ran = run(SPREAD, f"{lie}def f(x):\n    {body}", asks=(ask(), ASKED), memory=400 * 2**20)
-        assert ran.asks[0].trouble == trouble and outputs(ran)[1] == GIVEN and ran.restarts == (trouble != OUTPUT)
+        assert (
+            ran.asks[0].trouble == trouble
+            and outputs(ran)[1] == GIVEN
+            and ran.restarts == (trouble != OUTPUT)
+        )
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "[[[[",
+            "[" * 100_000,
+            "[]",
+            "3",
+            '{"outcomes": 3}',
+            '{"outcomes": [1]}',
+            '{"outcomes": [{}, {}]}',
+            '{"outcomes": [{}]}',
+            '{"outcomes": [{"outputs": [1, 2]}]}',
+            '{"outcomes": [{"outputs": 1}]}',
+            '{"outcomes": [{"outputs": [{"a": 1}]}]}',
+            '{"outcomes": [{"outputs": [' + "1" * 5000 + "]}]}",
+            '{"outcomes": [{"outputs": [' + "[" * 5000 + "]" * 5000 + "]}]}",
+            '{"outcomes": [{"outputs": [1], "changed": "seed"}]}',
+            '{"outcomes": [{"outputs": [1], "changed": ["x"]}]}',
+            '{"outcomes": [{"trouble": "seed"}]}',
+            '{"outcomes": [{"trouble": ["error"]}]}',
+            '{"outcomes": [{"trouble": "form", "why": ["type"]}]}',
+            '{"outcomes": [{"trouble": "error", "why": {"a": 1}}]}',
+            '{"trouble": "passed"}',
+            '{"trouble": ["memory"]}',
+        ],
+    )
+    def test_an_answer_that_is_none_is_tampered(self, text):
+        reply = {"user_expressions": {"it": {"status": "ok", "data": {"text/plain": text}}}}
+        assert kernel._read(ask(), reply) == AskRun("T/f", (), TAMPERED)
+        for odd in (
+            {},
+            {"user_expressions": None},
+            {"user_expressions": {"it": 3}},
+            {"user_expressions": {"it": {"data": {}}}},
+        ):
+            assert kernel._read(ask(), odd).trouble == TAMPERED
 
     def test_a_late_call_ends_its_exercise_only(self, jailed):
         code = SPREAD + "\ndef f(x):\n    while x > 1: pass\n    return x"
@@ -311,14 +374,19 @@ def f(x):
         assert outputs(ran)[1] == GIVEN and ran.restarts == 0
 
     def test_what_catches_everything_is_late_all_the_same(self, needs_jail):
-        code = SPREAD + "\ndef f(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass"
+        code = (
+            SPREAD
+            + "\ndef f(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass"
+        )
         began = time.monotonic()
         ran = run(code, asks=(ask(seconds=0.3), ASKED))
         assert ran.asks[0].trouble == LATE or ran.asks[0].outcomes[0].trouble == "late"
         assert outputs(ran)[1] == GIVEN and time.monotonic() - began < 12
 
     def test_handlers_threads_and_prints_are_no_matter(self, needs_jail):
-        code = SPREAD + """
+        code = (
+            SPREAD
+            + """
 import signal, threading, time, sys, warnings
 signal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
 def noise():
@@ -327,6 +395,7 @@ threading.Thread(target=noise, daemon=True).start()
 def f(x):
     print("secret", x, flush=True); print("secret", x, file=sys.stderr); warnings.warn("secret")
     return x"""
+        )
         ran = run(code, "print('next')", asks=(ask(cases=(((123456.5,),),)), ASKED))
         assert outputs(ran) == [((123456.5,),), GIVEN]
         assert "123456" not in json.dumps([c.outputs for c in ran.cells])
@@ -338,11 +407,14 @@ def f(x):
         assert "123456" not in json.dumps([c.outputs for c in ran.cells])
 
     def test_a_flood_of_messages_ends_the_kernel_not_this_side(self, needs_jail):
-        code = SPREAD + """
+        code = (
+            SPREAD
+            + """
 def f(x):
     kernel = get_ipython().kernel
     while True:
         kernel.session.send(kernel.shell_stream.socket, "execute_reply", {"x": "y" * 100_000}, ident=kernel._shell_parent_ident.get())"""
+        )
         before = psutil.Process().memory_info().rss
         ran = run(code, asks=(ask(seconds=3.0), ASKED))
         assert ran.asks[0].trouble in (OUTPUT, LATE) and outputs(ran)[1] == GIVEN
@@ -447,7 +519,9 @@ class TestWire:
                 time.sleep(0.001)
         assert len(channel._buffer) < 400_000
 
-    @pytest.mark.parametrize("content", [b"[" * 100_000, b"{", b'{"a": ' + b"1" * 1000 + b"}", b"[]", b"\xff"])
+    @pytest.mark.parametrize(
+        "content", [b"[" * 100_000, b"{", b'{"a": ' + b"1" * 1000 + b"}", b"[]", b"\xff"]
+    )
     def test_content_that_cannot_be_read_says_nothing(self, peer, content):
         channel = peer(self.packed(content) + self.packed(b'{"after": 1}'), allowed=10**6)
         got = self.received(channel)
@@ -455,7 +529,10 @@ class TestWire:
             got += self.received(channel)
         assert [m.content for m in got] == [{}, {"after": 1}]
 
-    @pytest.mark.parametrize("greeting", [b"HTTP/1.1 200 OK\r\n".ljust(64), bytes(64), b"\xff" + bytes(8) + b"\x7f\x01" + bytes(53)])
+    @pytest.mark.parametrize(
+        "greeting",
+        [b"HTTP/1.1 200 OK\r\n".ljust(64), bytes(64), b"\xff" + bytes(8) + b"\x7f\x01" + bytes(53)],
+    )
     def test_who_does_not_speak_the_protocol(self, peer, greeting):
         with pytest.raises(wire.Closed):
             peer(None, greeting=greeting)

@@ -9,7 +9,6 @@ import functools
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import site
@@ -25,7 +24,7 @@ import vaecourse
 from vaecourse.assignments.core import Limits
 from vaecourse.errors import CourseError
 
-from . import syscalls
+from . import syscalls, wire
 
 SCRATCH = "/scratch"  # working folder and home
 RUNTIME = "/run/kernel"  # the kernel's connection file and sockets
@@ -269,7 +268,7 @@ def _first_process(told: int, process: subprocess.Popen) -> int:
     """The number that bubblewrap tells; ValueError if it tells none in time."""
     text, end = b"", time.monotonic() + 30
     while time.monotonic() < end:
-        if select.select([told], [], [], 0.1)[0]:
+        if wire.readable([told], 0.1):
             text += os.read(told, 4096)
             if b"}" in text:  # not before: it would write to a closed pipe
                 return int(json.loads(text)["child-pid"])

@@ -11,7 +11,6 @@ import functools
 import json
 import os
 import secrets
-import select
 import socket
 import sys
 import threading
@@ -348,7 +347,7 @@ class _Kernel:
         sources = [s for s in (self._shell, self._iopub) if s is not None]
         if beats:
             sources.append(self._beats)
-        return select.select(sources, [], [], max(0.0, seconds))[0]
+        return wire.readable(sources, seconds)
 
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import select
 import socket
 import stat
 import uuid
@@ -174,6 +175,17 @@ class Channel:
                 raise Closed
             got += more
         return got
+
+
+def readable(sources: Sequence, seconds: float) -> list:
+    """Those of the sources from which something can be read within so many seconds."""
+    if not hasattr(select, "poll"):  # Windows
+        return select.select(sources, [], [], max(0.0, seconds))[0]
+    waiting = select.poll()  # unlike `select`, for any number of open files
+    numbers = {s if isinstance(s, int) else s.fileno(): s for s in sources}
+    for number in numbers:
+        waiting.register(number, select.POLLIN)
+    return [numbers[number] for number, _ in waiting.poll(max(0.0, seconds) * 1000)]
 
 
 def _frame(body: bytes, more: bool) -> bytes:
