@@ -147,6 +147,16 @@ print(json.dumps({{
         assert seen["beside"] == [["__init__.py"], ["__init__.py"]]
         assert seen["compiled"] == []
 
+    def test_settings_of_servers_beside_the_packages_are_not_there(self, outside_home, monkeypatch):
+        (outside_home / "etc" / "jupyter").mkdir(parents=True)
+        (outside_home / "etc" / "jupyter" / "jupyterhub_config.py").write_text("secret")
+        (outside_home / "share").mkdir()
+        monkeypatch.setattr(jail.sys, "prefix", str(outside_home))
+        seen = told(
+            f"import json, os\nprint(json.dumps([sorted(f) for _, f, n in os.walk({str(outside_home)!r})] + [sum((n for *_, n in os.walk({str(outside_home)!r})), [])]))"
+        )
+        assert seen[0] == ["etc", "share"] and seen[-1] == []
+
     def test_nothing_of_the_environment(self, monkeypatch):
         monkeypatch.setenv("CLASS_TOKEN", "token-of-the-teacher")
         seen = told(

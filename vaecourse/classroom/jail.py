@@ -343,6 +343,7 @@ def _arguments(limits: Limits, hidden: Sequence[str], files: Mapping[str, int]) 
         (RUNTIME, ("--size", str(SMALL), "--tmpfs")),
         *_system(),
         *_python(),
+        *_settings(),
         *_package(hidden),
         *_masks([n for n in hidden if not n.startswith("vaecourse.")]),
         *((place, ("--ro-bind-data", str(file))) for place, file in files.items()),
@@ -375,6 +376,14 @@ def _python() -> Iterator[Mount]:
         if not any(Path(place).is_relative_to(above) for above in (*SYSTEM, *kept)):
             kept.append(place)
             yield place, ("--ro-bind", place)
+
+
+def _settings() -> Iterator[Mount]:
+    """What a class may have put beside the packages: servers' settings, nbgrader's exchange. Not for the jail."""
+    places = [os.path.join(p, "etc", "jupyter") for p in ("/usr", "/usr/local", sys.prefix, sys.base_prefix)]
+    for place in dict.fromkeys((*places, "/usr/local/share/nbgrader")):
+        if os.path.isdir(place):
+            yield place, SEALED
 
 
 def _libraries() -> list[str]:
