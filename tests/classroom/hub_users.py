@@ -87,7 +87,8 @@ def _clear(base: Path) -> None:
         return
     if base.stat().st_uid != 0 or Path(f"/proc/{run['pid']}").exists():
         return
-    end([pid for pid in of_user(0) if str(base).encode() in _command(pid)])
+    hubs = [pid for pid in of_user(0) if str(base).encode() in _command(pid)]
+    end([*hubs, *(pid for hub in hubs for pid in descendants(hub))])
     for home in (base / "home").glob("*"):
         end(of_user(home.stat().st_uid))
         subprocess.run(["userdel", "--force", home.name], capture_output=True)
