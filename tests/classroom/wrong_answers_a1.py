@@ -38,13 +38,13 @@ def slow(p):
 WRONG = {
     "A1/cross_entropy": {
         "the entropy when q = p": lambda p, q: cross_entropy(p, q) * np.log(2),  # nats
-        "never below the entropy of p": lambda p, q: entropy(q),
+        "finite, and never below the entropy of p": lambda p, q: entropy(q),
         "symbols that p never draws cost nothing": lambda p, q: p @ -np.log2(q),
         "+∞ when q forbids what p draws": lambda p, q: cross_entropy(p, np.where(q > 0, q, 1)),
         "agrees with Σ p · (−log₂ q)": lambda p, q: cross_entropy(q, p),
     },
     "A1/code_lengths": {
-        "whole numbers": lambda q: -np.log2(q),
+        "whole numbers, each within a bit of −log₂ q": lambda q: -np.log2(q),
         "room for all words: the 2^−length add up to at most 1 (Kraft)": lambda q: np.floor(-np.log2(q)),
         "nothing is lost where every probability is a power of two": lambda q: np.ceil(
             -np.log(q) / np.log(2)
@@ -58,7 +58,7 @@ WRONG = {
         "without smoothing, an unseen letter costs +∞ only if it comes up": lambda seen, new, a: (
             new / new.sum() @ -np.log2((seen + a) / (seen + a).sum())
         ),
-        "a text twice as long costs the same per letter": lambda seen, new, a: cross_entropy(
+        "a text twice as long costs the same per letter, another text does not": lambda seen, new, a: cross_entropy(
             new, (seen + a) / (seen + a).sum()
         ),
         "agrees with the cross-entropy of new from smoothed seen": lambda seen, new, a: cross_entropy(
@@ -66,8 +66,10 @@ WRONG = {
         ),
     },
     "A1/shared_excess": {
-        "nothing where all sources are the same": lambda w, s: entropy(w @ s),
-        "never below 0, never above the entropy of the weights": lambda w, s: -excess(w, s),
+        "nothing where all sources are the same, something where they differ": lambda w, s: entropy(w @ s),
+        "above 0 and below the entropy of the weights where sources differ and share letters": lambda w, s: (
+            -excess(w, s)
+        ),
         "the whole entropy of the weights where no two sources share a letter": lambda w, s: excess(
             np.ones(len(w)) / len(w), s
         ),

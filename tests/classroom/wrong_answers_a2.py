@@ -96,7 +96,7 @@ WRONG = {
         ),
     },
     "A2/responsibilities": {
-        "a row for each count, with k shares that sum to 1; other counts, other shares": lambda *given: (
+        "a row for each count, with k shares that sum to 1 and depend on the count": lambda *given: (
             softmax(log_joint(*given), axis=0)
         ),
         "where all rates are the same, the shares are the weights": lambda counts, w, r: shares(

@@ -140,9 +140,9 @@ WRONG = {
     },
     "A3/independent_prior": {
         "a counts all that multiplies ln τ now": lambda *given: apart(*given, half=0.5),
-        "where the prior says nothing, b/a is the sum of squares divided by n − 1": lambda *given: apart(
+        "a prior that says nothing is no trouble, and μ counts as unknown": lambda *given: apart(
             *given, spread=0.0
         ),
-        "agrees with the fixed point": lambda *given: apart(*given, tied=True),
+        "agrees with where the sweeps end": lambda *given: apart(*given, tied=True),
     },
 }

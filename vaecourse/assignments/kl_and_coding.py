@@ -84,16 +84,25 @@ def _cross_entropy(reference):
         properties=(
             Property(
                 "the entropy when q = p",
-                "With q = p each symbol costs −log₂ of its own probability. Which of the two is the weight, and which "
-                "one stands in the logarithm? And is it base 2?",
+                "With q = p each symbol costs −log₂ of its own probability: base 2, and all that is paid, not only what "
+                "is paid too much.",
                 drawn(6, _same, ([0.5, 0.5], [0.5, 0.5]), ([0.5, 0.25, 0.25], [0.5, 0.25, 0.25])),
                 lambda case, outputs: close(outputs[0], _entropy(case[0][0])),
             ),
             Property(
-                "never below the entropy of p",
-                "No code beats the one made for p. If yours does, look at what you average over.",
+                "finite, and never below the entropy of p",
+                "No code beats the one made for p. If yours does, look at what you average over: the symbols are "
+                "drawn from p.",
+                drawn(8, _two, ([0.6, 0.4], [0.99, 0.01])),
+                lambda case, outputs: _entropy(case[0][0]) - 1e-12 <= outputs[0] < np.inf,
+            ),
+            Property(
+                "agrees with Σ p · (−log₂ q)",
+                "One mean: over the symbols, weighted by p, of the bits that each costs. Which of the two is the weight, "
+                "and which one stands in the logarithm?",
                 drawn(8, _two, ([0.5, 0.5], [0.25, 0.75])),
-                lambda case, outputs: outputs[0] >= _entropy(case[0][0]) - 1e-12,
+                agrees(reference),
+                points=2,
             ),
             Property(
                 "symbols that p never draws cost nothing",
@@ -112,13 +121,6 @@ def _cross_entropy(reference):
                 "There is no word for that symbol, however long. The answer is `np.inf`, not an error and not nan.",
                 fixed(([0.5, 0.5], [1.0, 0.0]), ([0.25, 0.25, 0.5], [0.0, 0.5, 0.5])),
                 lambda case, outputs: outputs[0] == np.inf,
-            ),
-            Property(
-                "agrees with Σ p · (−log₂ q)",
-                "One mean: over the symbols, weighted by p, of the bits that each costs.",
-                drawn(8, _two, ([0.5, 0.5], [0.25, 0.75])),
-                agrees(reference),
-                points=2,
             ),
         ),
     )
@@ -149,11 +151,13 @@ def _code_lengths(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "whole numbers",
-                "2.3 bits cannot be sent for one symbol. Round, but in which direction?",
+                "whole numbers, each within a bit of −log₂ q",
+                "2.3 bits cannot be sent for one symbol. Round; and is your logarithm to base 2?",
                 drawn(6, lambda rng: (probabilities(rng, 4),), ([0.5, 0.3, 0.2],)),
                 lambda case, outputs: (
-                    len(outputs[0]) == len(case[0][0]) and all(n == int(n) for n in outputs[0])
+                    len(outputs[0]) == len(case[0][0])
+                    and all(n == int(n) for n in outputs[0])
+                    and bool(np.all(np.abs(np.array(outputs[0]) + np.log2(case[0][0])) < 1 + 1e-9))
                 ),
             ),
             Property(
@@ -167,7 +171,7 @@ def _code_lengths(reference):
             ),
             Property(
                 "nothing is lost where every probability is a power of two",
-                "−log₂ 2^−29 is 29, and nothing needs rounding. `np.log(x) / np.log(2)` misses it by a hair, and the "
+                "−log₂ 2^−29 is 29: nothing needs rounding, and nothing is added. `np.log(x) / np.log(2)` misses it by a hair, and the "
                 "hair is rounded up to a bit. There is a logarithm made for this.",
                 drawn(4, _powers, ([0.5, 0.25, 0.25],), (_DEEP,)),
                 lambda case, outputs: close(outputs[0], [round(-np.log2(v)) for v in case[0][0]]),
@@ -190,6 +194,14 @@ def _seen(rng):
     return _counts(rng), [v + 1 for v in _counts(rng)], float(np.round(rng.uniform(0.1, 3), 1))
 
 
+def _three_texts(rng):
+    """A new text, the same twice, and one that holds only the letter that was seen most."""
+    seen, new, alpha = _seen(rng)
+    seen[int(rng.integers(len(seen)))] += 20.0
+    most = [4.0 * (v == max(seen)) for v in seen]
+    return (seen, new, alpha), (seen, [2 * v for v in new], alpha), (seen, most, alpha)
+
+
 def _smoothed_bits(reference):
     return Exercise(
         name="A1/smoothed_bits",
@@ -206,7 +218,7 @@ def _smoothed_bits(reference):
             Property(
                 "nothing seen: every letter costs log₂ k bits",
                 "With no counts at all, α alone makes the shares: they are all equal. Did you divide by the sum "
-                "*after* adding α?",
+                "*after* adding α, and is it a mean per letter of the new text?",
                 fixed(([0.0, 0.0, 0.0, 0.0], [3.0, 1.0, 0.0, 2.0], 1.0), ([0.0, 0.0], [1.0, 1.0], 0.5)),
                 lambda case, outputs: close(outputs[0], np.log2(len(case[0][0]))),
             ),
@@ -218,14 +230,18 @@ def _smoothed_bits(reference):
                 agrees(reference),
             ),
             Property(
-                "a text twice as long costs the same per letter",
-                "Bits *per letter*: divide by the number of letters in the new text.",
+                "a text twice as long costs the same per letter, another text does not",
+                "Bits *per letter*: divide by the number of letters in the new text. Which letters it holds counts.",
                 related(
                     4,
-                    lambda rng: ((s := _seen(rng)), (s[0], [2 * v for v in s[1]], s[2])),
-                    (([3.0, 1.0], [1.0, 1.0], 1.0), ([3.0, 1.0], [2.0, 2.0], 1.0)),
+                    _three_texts,
+                    (
+                        ([3.0, 1.0], [1.0, 3.0], 1.0),
+                        ([3.0, 1.0], [2.0, 6.0], 1.0),
+                        ([3.0, 1.0], [3.0, 1.0], 1.0),
+                    ),
                 ),
-                lambda case, outputs: close(*outputs),
+                lambda case, outputs: close(outputs[0], outputs[1]) and not close(outputs[0], outputs[2]),
             ),
             Property(
                 "agrees with the cross-entropy of new from smoothed seen",
@@ -244,8 +260,16 @@ def _sources(rng):
     return probabilities(rng, n), [probabilities(rng, k) for _ in range(n)]
 
 
-def _reordered(rng):
+def _different(rng):
+    """Sources of which the first two are far from each other, and all hold every letter."""
     weights, sources = _sources(rng)
+    k = len(sources[0])
+    sources[0], sources[1] = [0.5] + [0.5 / (k - 1)] * (k - 1), [0.1] + [0.9 / (k - 1)] * (k - 1)
+    return weights, sources
+
+
+def _reordered(rng):
+    weights, sources = _different(rng)
     order = [int(i) for i in rng.permutation(len(weights))]
     return (weights, sources), ([weights[i] for i in order], [sources[i] for i in order])
 
@@ -264,7 +288,7 @@ def _shared_excess(reference):
         name="A1/shared_excess",
         title="One code for several languages",
         statement=(
-            "A letter comes from source i with probability weights[i], and then from the distribution sources[i]. One "
+            "A letter comes from source i with probability weights[i] (all above zero), and then from the distribution sources[i]. One "
             "code must do for all sources. Write shared_excess(weights, sources): how many bits per letter the best "
             "single code costs beyond a separate best code for each source."
         ),
@@ -272,22 +296,27 @@ def _shared_excess(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "nothing where all sources are the same",
+                "nothing where all sources are the same, something where they differ",
                 "If every language has the same letters, one code is as good as many. What do you compare with what?",
-                fixed(([0.5, 0.5], [[0.5, 0.5], [0.5, 0.5]]), ([0.2, 0.8], [[0.1, 0.9], [0.1, 0.9]])),
-                lambda case, outputs: close(outputs[0], 0),
+                related(
+                    0,
+                    _sources,
+                    (([0.5, 0.5], [[0.5, 0.5], [0.5, 0.5]]), ([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])),
+                    (([0.2, 0.8], [[0.1, 0.9], [0.1, 0.9]]), ([0.2, 0.8], [[0.1, 0.9], [0.3, 0.7]])),
+                ),
+                lambda case, outputs: close(outputs[0], 0) and outputs[1] > 1e-6,
             ),
             Property(
-                "never below 0, never above the entropy of the weights",
+                "above 0 and below the entropy of the weights where sources differ and share letters",
                 "The worst that can be missing is the name of the language: H(weights) bits. Is your single code made "
                 "for the mixture of the sources, with the same weights?",
-                drawn(8, _sources, ([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])),
-                lambda case, outputs: -1e-12 <= outputs[0] <= _entropy(case[0][0]) + 1e-12,
+                drawn(8, _different, ([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])),
+                lambda case, outputs: 1e-9 < outputs[0] < _entropy(case[0][0]) - 1e-9,
             ),
             Property(
                 "the whole entropy of the weights where no two sources share a letter",
-                "Each letter then gives its language away. Zeros are everywhere here: do they cost nothing in your "
-                "sum?",
+                "Each letter then gives its language away. Is the single code that of the mixture, with these weights? "
+                "And zeros are everywhere here: do they cost nothing in your sum?",
                 drawn(4, _apart, ([0.5, 0.5], [[1.0, 0.0], [0.0, 1.0]])),
                 lambda case, outputs: close(outputs[0], _entropy(case[0][0])),
             ),
@@ -295,7 +324,7 @@ def _shared_excess(reference):
                 "the order of the sources does not matter",
                 "Each weight belongs to its source. Do they stay together in your sum?",
                 related(4, _reordered),
-                lambda case, outputs: close(*outputs),
+                lambda case, outputs: close(*outputs) and outputs[0] > 1e-9,
             ),
             Property(
                 "agrees with Σ wᵢ KL(pᵢ‖mixture)",

@@ -196,9 +196,9 @@ def _responsibilities(reference):
         forbids=FORBIDS,
         properties=(
             Property(
-                "a row for each count, with k shares that sum to 1; other counts, other shares",
+                "a row for each count, with k shares that sum to 1 and depend on the count",
                 "Weight times probability, for each count and each component: these do not sum to 1 yet. Sum "
-                "along the components, not along the counts.",
+                "along the components, not along the counts. (Negative numbers? Then they are still logarithms.)",
                 drawn(4, any_counts, ([0.0, 4.0], [0.5, 0.5], [1.0, 3.0])),
                 lambda case, outputs: (
                     _is_table(outputs[0], len(case[0][0]), len(case[0][1]))
@@ -215,6 +215,13 @@ def _responsibilities(reference):
                 lambda case, outputs: close(outputs[0], [case[0][1]] * len(case[0][0])),
             ),
             Property(
+                "agrees with Bayes' rule",
+                "For each count and each component: log weight plus the log density of your first exercise, "
+                "with the rate of that component.",
+                drawn(6, any_counts, ([0.0, 4.0], [0.25, 0.75], [1.0, 3.0])),
+                agrees(reference),
+            ),
+            Property(
                 "counts that no component expects still have shares",
                 "There every probability is 0 for the computer, and 0/0 is nan. Subtract the largest logarithm "
                 "of a row before you take exp.",
@@ -222,13 +229,6 @@ def _responsibilities(reference):
                 lambda case, outputs: (
                     all(finite(row) for row in outputs[0]) and close(outputs[0], reference(*case[0]))
                 ),
-            ),
-            Property(
-                "agrees with Bayes' rule",
-                "For each count and each component: log weight plus the log density of your first exercise, "
-                "with the rate of that component.",
-                drawn(6, any_counts, ([0.0, 4.0], [0.25, 0.75], [1.0, 3.0])),
-                agrees(reference),
             ),
         ),
     )
@@ -288,8 +288,8 @@ def _m_step(reference):
             ),
             Property(
                 "the weights make the bound largest",
-                "Question A: what does the condition that they sum to 1 make of them? Add up what each component "
-                "owns, in days.",
+                "Weights first, rates second. Question A: what does the condition that they sum to 1 make of them? Add "
+                "up what each component owns, in days.",
                 drawn(3, shared, decided, divided),
                 lambda case, outputs: close(outputs[0][0], reference(*case[0])[0]),
             ),
@@ -350,8 +350,8 @@ def _em(reference):
         properties=(
             Property(
                 "without a sweep: the start, and its log-likelihood",
-                "The logarithm of a sum over the components, and then a sum over the days: how often does a "
-                "count that was seen on 267 days take part?",
+                "With 0 sweeps the third list holds one number. It is the logarithm of a sum over the components, and "
+                "then a sum over the days: a count that was seen on 9 days takes part nine times.",
                 drawn(3, still, (*small, [0.5, 0.5], [1.0, 3.0], 0), (*small, [1.0], [2.0], 0)),
                 lambda case, outputs: (
                     close(outputs[0][0], case[0][2])
@@ -386,18 +386,6 @@ def _em(reference):
                 ),
             ),
             Property(
-                "a start far from all counts is no trouble",
-                "There every probability is 0 for the computer, and its logarithm −∞. Stay with logarithms in "
-                "the log-likelihood, too: log-sum-exp.",
-                drawn(2, far_off, (*small, [0.5, 0.5], [2000.0, 2001.0], 2)),
-                lambda case, outputs: (
-                    complete(case, outputs[0])
-                    and all(
-                        close(*pair, rel=1e-7) for pair in zip(outputs[0], reference(*case[0]), strict=True)
-                    )
-                ),
-            ),
-            Property(
                 "agrees sweep by sweep",
                 "One sweep on paper, with two counts and two components: does your function give the same? "
                 "Then look whether the second sweep begins where the first one ended.",
@@ -411,6 +399,18 @@ def _em(reference):
                     close(*pair, rel=1e-7) for pair in zip(outputs[0], reference(*case[0]), strict=True)
                 ),
                 points=2,
+            ),
+            Property(
+                "a start far from all counts is no trouble",
+                "There every probability is 0 for the computer, and its logarithm −∞. Stay with logarithms in "
+                "the log-likelihood, too: log-sum-exp.",
+                drawn(2, far_off, (*small, [0.5, 0.5], [2000.0, 2001.0], 2)),
+                lambda case, outputs: (
+                    complete(case, outputs[0])
+                    and all(
+                        close(*pair, rel=1e-7) for pair in zip(outputs[0], reference(*case[0]), strict=True)
+                    )
+                ),
             ),
         ),
     )
@@ -455,18 +455,18 @@ def _next_day(reference):
                 lambda case, outputs: close(outputs[0], mean(case)),
             ),
             Property(
-                "a thousand days are no trouble",
-                "The product of a thousand probabilities is 0 for the computer. The logarithm of a product is "
-                "a sum.",
-                drawn(2, long, ([2.0] * 1000, [0.5, 0.5], [1.0, 3.0])),
-                lambda case, outputs: finite(outputs[0]) and close(outputs[0], reference(*case[0])),
-            ),
-            Property(
                 "agrees with Bayes' rule",
                 "One label for all days: their log densities are added before anything is divided, and the "
                 "weight takes part once, not once a day. Then average the rates, not the counts.",
                 drawn(5, spell, ([0.0, 4.0], [0.25, 0.75], [1.0, 3.0])),
                 agrees(reference),
+            ),
+            Property(
+                "a thousand days are no trouble",
+                "The product of a thousand probabilities is 0 for the computer. The logarithm of a product is "
+                "a sum.",
+                drawn(2, long, ([2.0] * 1000, [0.5, 0.5], [1.0, 3.0])),
+                lambda case, outputs: finite(outputs[0]) and close(outputs[0], reference(*case[0])),
             ),
         ),
     )
