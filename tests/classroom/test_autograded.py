@@ -392,6 +392,17 @@ def test_no_diagram_begins_wherever_a_line_may_end(end, before):
         assert Page(rendered(text)).bad, "this one does begin a diagram"
 
 
+@pytest.mark.parametrize(
+    "second", ["```mermaid", "1. ```mermaid", "> ~~~mermaid", "- - ```mermaid", "~~~```mermaid"]
+)
+def test_no_diagram_begins_behind_the_end_of_a_block(second):
+    """A line of `~~~` and more may end a block, or begin one whose language is odd."""
+    for first in ("~~~\n", "~~~ &#109;ermaid\nx\n", ""):
+        text = f"{first}~~~{second}\nclick A call stolen(1)\n```\n\n~~~\n"
+        assert Page(rendered(defuse.markdown(text))).bad == []
+    assert Page(rendered(f"x\n\n{second.removeprefix('~~~')}\nclick A call stolen(1)\n")).bad
+
+
 def test_the_page_finder_finds():
     """The same texts as they were handed in: the test above can fail."""
     acting = [t for t in hostile_text.MARKDOWN if "attachment" not in t and Page(rendered(t)).bad]

@@ -20,6 +20,7 @@ _COMMAND = re.compile(
     r"\\(?=(?:href|url|require|class|cssId|style|data|html\w*|includegraphics)(?![A-Za-z]))"
 )
 _FENCE = re.compile(r"^([ \t\xa0>*+\-:.)\d]*)(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_NO_FENCE = str.maketrans("`~", "'-")
 _LANGUAGE = re.compile(r"[ \t]*(?!mermaid)([A-Za-z][A-Za-z0-9+#_.-]{0,20})?[ \t]*", re.I)  # diagrams are run
 _PICTURE = re.compile(r"!\[[^\]\n]{0,200}\]\([ <]{0,3}attachment:([^\s)>]{1,200})>?[^)\n]{0,200}\)")
 _MAGIC = {
@@ -92,11 +93,14 @@ def name(given: str) -> str:
 
 
 def _fence(match: re.Match) -> str:
-    """A line that may begin a block of code: what it says of the language goes to the next line, if it is odd."""
+    """A line that may begin a block of code: what it says of the language goes to the next line, if it is odd.
+
+    There it could begin another block, since this line may as well end one: its own backticks and tildes are changed.
+    """
     before, fence, said = match.groups()
     if _LANGUAGE.fullmatch(said) or (fence[0] == "`" and "`" in said):
         return match[0]
-    return f"{before}{fence}\n{said}"
+    return f"{before}{fence}\n{said.translate(_NO_FENCE)}"
 
 
 def _output(output: Mapping) -> dict | None:
