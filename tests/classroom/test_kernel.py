@@ -56,6 +56,11 @@ def jailed(request):
 
 
 @pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(kernel, "GRACE", 0.5)
+
+
+@pytest.fixture(autouse=True)
 def nothing_left():
     """After every run: no process, no descriptor and no folder of it is left."""
     before = set(os.listdir("/proc/self/fd")), set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
@@ -127,13 +132,12 @@ class TestCells:
         assert ran.cells[1].outputs[0]["text"] == "before\n" and ran.cells[4].outputs[0]["text"] == "1.0\n"
         assert outputs(ran) == [GIVEN] and ran.restarts == 3
 
-    def test_a_slow_cell_is_interrupted_and_what_it_defined_before_stays(self, jailed):
+    def test_a_slow_cell_is_interrupted_and_what_it_defined_before_stays(self, needs_jail):
         ran = run(
             SPREAD + "\nfirst = True\nwhile True: pass",
             "print(first)",
             asks=(ASKED,),
             cell_seconds=0.6,
-            jailed=jailed,
         )
         assert [c.trouble for c in ran.cells] == [LATE, FINE]
         assert (
@@ -142,21 +146,20 @@ class TestCells:
         )
         assert outputs(ran) == [GIVEN] and ran.restarts == 0
 
-    def test_a_loop_that_ignores_the_interrupt_is_ended(self, jailed, monkeypatch):
-        monkeypatch.setattr(kernel, "GRACE", 0.5)
+    def test_a_loop_that_ignores_the_interrupt_is_ended(self, jailed):
         stubborn = "import time\nwhile True:\n    try:\n        time.sleep(0.01)\n    except BaseException:\n        pass"
         ran = run(SPREAD, stubborn, "print(1)", asks=(ASKED,), cell_seconds=0.5, jailed=jailed)
         assert [c.trouble for c in ran.cells] == [FINE, LATE, FINE] and outputs(ran) == [GIVEN]
 
     def test_processor_time_has_an_end_too(self, needs_jail):
         busy = "import os\nfor _ in range(2): os.fork()\nwhile True:\n    try:\n        sum(range(1000))\n    except BaseException:\n        pass"
-        ran = run(SPREAD, busy, asks=(ASKED,), cpu_seconds=1.5, cell_seconds=20.0)
+        ran = run(SPREAD, busy, asks=(ASKED,), cpu_seconds=1.0, cell_seconds=20.0)
         assert [c.trouble for c in ran.cells] == [FINE, LATE] and outputs(ran) == [GIVEN]
-        assert 1.5 <= ran.cpu_seconds < 8.0
+        assert 1.0 <= ran.cpu_seconds < 8.0
 
     def test_all_together_have_an_end(self, needs_jail):
         began = time.monotonic()
-        ran = run("import time\ntime.sleep(1.5)", "time.sleep(30)", "print(1)", asks=(ASKED,), seconds=3.0)
+        ran = run("import time\ntime.sleep(0.5)", "time.sleep(30)", "print(1)", asks=(ASKED,), seconds=2.5)
         assert time.monotonic() - began < 6.0
         assert [c.trouble for c in ran.cells] == [FINE, LATE, LATE] and ran.asks[0].trouble == LATE
 
@@ -412,8 +415,9 @@ def f(x):
             + """
 def f(x):
     kernel = get_ipython().kernel
+    ident = kernel._shell_parent_ident.get() if hasattr(kernel, "_shell_parent_ident") else kernel._parent_ident["shell"]
     while True:
-        kernel.session.send(kernel.shell_stream.socket, "execute_reply", {"x": "y" * 100_000}, ident=kernel._shell_parent_ident.get())"""
+        kernel.session.send(kernel.shell_stream.socket, "execute_reply", {"x": "y" * 100_000}, ident=ident)"""
         )
         before = psutil.Process().memory_info().rss
         ran = run(code, asks=(ask(seconds=3.0), ASKED))
