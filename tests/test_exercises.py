@@ -91,6 +91,8 @@ def test_writing_into_an_argument_is_noticed(name):
     else:
         assert failed(report) == {core.UNCHANGED.name}
         assert "changed its argument" in words.text(report)
+        if report.points == report.exercise.points:
+            assert "but one thing is still to be mended: look at the ✗." in words.text(report)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

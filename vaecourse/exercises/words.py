@@ -84,7 +84,11 @@ def _mark(report: Report, result: Result) -> str:
 
 def _score(report: Report) -> str:
     score = f"{report.points} of {report.exercise.points} point{'' if report.exercise.points == 1 else 's'}"
-    return f"solved, {score}." if report.solved else f"{score}. Look at the ✗ first."
+    if report.solved:
+        return f"solved, {score}."
+    if report.points == report.exercise.points:
+        return f"{score}, but one thing is still to be mended: look at the ✗."
+    return f"{score}. Look at the ✗ first."
 
 
 def _sentence(words: str) -> str:
