@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from vaecourse.classroom import forbidden
-from vaecourse.classroom.forbidden import defined, parsed, untouched, uses
+from vaecourse.classroom.forbidden import uses
+from vaecourse.classroom.reading import defined, parsed, untouched
 from vaecourse.exercises import answer
 
 NAMES = ("vaecourse.kl_divergence", "scipy.stats", "scipy.special.rel_entr")
@@ -98,6 +99,9 @@ GUILTY = {
     "private home": ["from scipy.special import _ufuncs as u", "def f(p, q): return u.rel_entr(p, q)"],
     "an otherwise honest one below if": ["import scipy\ndef f(p, q): return scipy.special.rel_entr(p, q)", "if False:\n    " + HONEST.replace("\n", "\n    ")],
     "in a timed cell": ["import scipy", "%%time\ndef f(p, q): return scipy.special.rel_entr(p, q)"],
+    "far above a file": ["import scipy\ndef f(p, q): return scipy.special.rel_entr(p, q)", "%%writefile x.py\n" + HONEST + "\n# ..." * 2000],
+    "in a long timed cell": ["import scipy", "%%time\n" + "# ...\n" * 2000 + "def f(p, q): return scipy.special.rel_entr(p, q)"],
+    "in letters of another width": ["from scipy.special import ｒel_entr as ｒ", "def f(p, q): return r(p, q)"],
     "in a timed line": ["import scipy", "%time kl = scipy.special.rel_entr", "def f(p, q): return kl(p, q)"],
     "written to a file, not defined": [
         "import scipy\ndef f(p, q): return scipy.special.rel_entr(p, q)",

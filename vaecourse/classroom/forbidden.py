@@ -8,25 +8,19 @@ verdict that says what happened. A name in a comment or a string, or an import t
 
 import ast
 import builtins
-import contextlib
 import functools
 import re
 import unicodedata
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from IPython.core.inputtransformer2 import TransformerManager
+from vaecourse.exercises.answer import imports, is_part
 
-from vaecourse.exercises.answer import imports, is_part, unwritten
+from .reading import FUNCTIONS, parsed, run_here
 
-RUN_HERE = ("time", "capture", "prun", "debug")  # magics that run their text as the notebook's own
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_PROMPT = re.compile(r"\s*(In \[\d+\]|>>>)")  # copied with the code, and taken away by IPython
-_MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 _MOST = 300_000  # steps; a long honest notebook takes some ten thousand
-_SCOPES = (*_FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS)
+_SCOPES = (*FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS)
 
 # The full name of something in a library, or a piece of the student's own code and the scope that it stands in.
 Meaning = str | tuple[ast.AST, "_Scope"]
@@ -41,7 +35,7 @@ def uses(
     one that may still stand: where the last is under an `if`, or in a cell that did not run to its end. `stopped`
     numbers these cells, where the run is known. Raises nothing, whatever the code.
     """
-    text = unicodedata.normalize("NFKC", "\n".join(cells))  # as Python reads names
+    text = _text(cells)
     names = [name for name in names if name.split(".")[-1] in text]
     if not names:
         return ""
@@ -56,56 +50,12 @@ def uses(
     return _mentioned(unread, names)  # it ran there, though it cannot be read here
 
 
-def defined(cells: Sequence[str], function: str) -> list[int]:
-    """The cells that define `function`."""
-    return [i for i, _ in _definitions(cells, function)]
-
-
-def untouched(cells: Sequence[str], function: str) -> bool:
-    """Is `function` still as it was handed out, with a `...` in its body, or not there at all?"""
-    *_, (_, last) = [(0, None), *_definitions(cells, function)]
-    if last is None or (isinstance(last, ast.Constant) and last.value in (None, ...)):
-        return True
-    try:
-        return isinstance(last, _FUNCTIONS) and unwritten(last)
-    except RecursionError:  # that deep, somebody wrote something
-        return False
-
-
-def _definitions(cells: Sequence[str], function: str) -> Iterator[tuple[int, ast.AST]]:
-    for i, cell in enumerate(cells):
-        tree = parsed(cell)
-        for node in ast.walk(tree) if tree is not None else ():
-            match node:
-                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if node.name == function:
-                    yield i, node
-                case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == function:
-                    yield i, value
-
-
-def parsed(cell: str) -> ast.Module | None:
-    """The syntax tree of a cell as IPython would run it: magics and `!` become calls; None where it would not run."""
-    for code in (cell, None):
-        if code is None or _PROMPT.match(code):
-            code = _transformed(cell)
-        with contextlib.suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\d" in a string is the student's own affair
-            return compile(code, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return None
-
-
-def _transformed(cell: str) -> str:
-    """The cell as Python. IPython reads it anew for each magic in it, so of many or large ones the lines are blanked."""
-    if len(cell) > 5000 or len(_MAGIC.findall(cell)) > 20:
-        return _MAGIC.sub(r"\1pass", cell)
-    try:
-        return TransformerManager().transform_cell(cell)
-    except Exception:
-        return "("  # there it does not run either
+def _text(cells: Sequence[str]) -> str:
+    return unicodedata.normalize("NFKC", "\n".join(cells))  # as Python reads names
 
 
 def _mentioned(cells: Sequence[str], names: Sequence[str]) -> str:
-    code = "\n".join(cells)
+    code = _text(cells)
     return next((n for n in names if re.search(rf"\b{re.escape(n.split('.')[-1])}\b", code)), "")
 
 
@@ -199,7 +149,7 @@ class _Notebook(_Scope):
     def run(self, body: Sequence[ast.AST], sure: bool) -> None:
         """Bind what these statements bind; where it is not `sure` that they run, beside what was bound before."""
         for statement in body:
-            for text in _run_here(statement):
+            for text in run_here(statement):
                 tree = parsed(text)
                 self.run(tree.body if tree is not None else (), sure=False)
             if isinstance(statement, _DEFINITIONS):
@@ -247,7 +197,7 @@ class _Notebook(_Scope):
         if key in self.known:
             return self.known[key]
         self.known[key] = scope = _Scope(self, outer, node)
-        if isinstance(node, _FUNCTIONS):
+        if isinstance(node, FUNCTIONS):
             a = node.args
             places = [*a.posonlyargs, *a.args, *a.kwonlyargs]
             for place in (*places, a.vararg, a.kwarg):
@@ -272,7 +222,7 @@ class _Notebook(_Scope):
         """What a function of the student's may give back."""
         node, outer = piece
         key = "returned", node, outer
-        if key not in self.known and isinstance(node, _FUNCTIONS):
+        if key not in self.known and isinstance(node, FUNCTIONS):
             self.known[key] = set()
             scope = self.local(node, outer)
             if isinstance(node, ast.Lambda):
@@ -396,16 +346,3 @@ def _binders(*nodes: ast.AST) -> list[ast.AST]:
     """Those of `_until_scopes` that can give a name a meaning."""
     kinds = (ast.stmt, ast.NamedExpr, ast.comprehension, ast.withitem, ast.ExceptHandler, ast.Call)
     return [node for node in _until_scopes(*nodes) if isinstance(node, kinds)]
-
-
-def _run_here(statement: ast.AST) -> Iterator[str]:
-    """The code in `%time ...` and below `%%capture`."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[kind, text])):
-            pass
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_cell_magic"), args=[kind, _, text])):
-            pass
-        case _:
-            return
-    if isinstance(kind, ast.Constant) and kind.value in RUN_HERE and isinstance(text, ast.Constant):
-        yield str(text.value)

@@ -33,7 +33,7 @@ from vaecourse.errors import CourseError
 from vaecourse.exercises import core
 from vaecourse.exercises.core import Case, Exercise, Outcome
 
-from . import forbidden, records
+from . import forbidden, reading, records
 from .folder import ClassFolder
 from .notebook import code_cells
 from .records import Ask, AskRun, Grade, Run, Submission, Task, Verdict
@@ -199,7 +199,7 @@ def _words(exercise, points, failed, troubles, hidden: Hidden, cells, run: Run) 
     if failed is None:
         return records.PASSED, "Every property holds."
     if records.MISSING in troubles:
-        at = forbidden.defined(cells, function)
+        at = reading.defined(cells, function)
         own = [run.cells[i].trouble for i in at if i < len(run.cells)]
         if not any(own) and points == 0:
             return records.UNTOUCHED, f"There is no {function} when the notebook has run from top to bottom."
@@ -218,7 +218,7 @@ def _words(exercise, points, failed, troubles, hidden: Hidden, cells, run: Run) 
     if why:
         rest = " What could be judged without it has kept its points." if points else ""
         return _WHY[why], told[why] + rest
-    if points == 0 and forbidden.untouched(cells, function):
+    if points == 0 and reading.untouched(cells, function):
         return records.UNTOUCHED, "Not started: replace the `...` by your own lines."
     trouble = failed.outcome.trouble
     if trouble == "form":

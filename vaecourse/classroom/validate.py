@@ -20,10 +20,10 @@ import numpy as np
 from vaecourse import assignments
 from vaecourse.assignments.core import Assignment
 from vaecourse.errors import CourseError
-from vaecourse.exercises import answer as reading
 from vaecourse.exercises import core
+from vaecourse.exercises.answer import imports
 
-from . import forbidden, journal
+from . import forbidden, journal, reading
 from .careful import Unreadable, opened
 from .grading import ANSWERS, is_module
 from .names import printable, shown
@@ -236,9 +236,7 @@ def _forbidden(notebook: dict, asked: Assignment, checks: Mapping[str, Check]) -
     hidden = [name for name in (*asked.forbids, *ANSWERS) if is_module(name)]
     for at, source in cells:
         named = [
-            full
-            for node in ast.walk(forbidden.parsed(source) or ast.Module([], []))
-            for full in _imports(node)
+            full for node in ast.walk(reading.parsed(source) or ast.Module([], [])) for full in _imports(node)
         ]
         for name in hidden:
             if any(full == name or full.startswith(f"{name}.") for full in named):
@@ -249,7 +247,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     else:
-        yield from (full for _, full in reading.imports(node))
+        yield from (full for _, full in imports(node))
 
 
 def _checked(checks: Mapping[str, Check]) -> Iterator[str]:
@@ -265,7 +263,7 @@ def _not_started(notebook: dict, asked: Assignment, checks: Mapping[str, Check])
         if function in checks:
             begun = not checks[function].untouched
         else:
-            begun = not forbidden.untouched(code, function)
+            begun = not reading.untouched(code, function)
         if not begun:
             yield f"{function} is not started: it is not there, or its `...` still is."
 
