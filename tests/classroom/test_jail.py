@@ -105,6 +105,31 @@ print(json.dumps({{
             n for n in seen["names"] if n.startswith(("exercises/", "assignments/", "chains/", "classroom/"))
         ]
 
+    def test_of_an_installed_package_too(self, outside_home, driver_environment):
+        """Installed from a wheel it lies among the others, with the lessons' notebooks inside."""
+        library = outside_home / "lib" / "site-packages"
+        shutil.copytree(Path(vaecourse.__file__).parent, library / "vaecourse")
+        (library / "vaecourse" / "notebooks").mkdir(exist_ok=True)
+        (library / "vaecourse" / "notebooks" / "01.ipynb").write_text("SOLUTION")
+        code = (
+            "import os, vaecourse, vaecourse.mean_field\nprint(vaecourse.__file__)\n"
+            "p = os.path.dirname(vaecourse.__file__)\nprint(sorted(os.listdir(p)), sorted(os.listdir(os.path.dirname(p))))\n"
+            "try: import vaecourse.exercises\nexcept ImportError as e: print(e)"
+        )
+        driver = (
+            "from vaecourse.classroom import kernel\nfrom vaecourse.classroom.records import Task\n"
+            f"print(kernel.run(Task(({code!r},), ())).cells[0].outputs[0]['text'])"
+        )
+        environment = {**driver_environment, "PYTHONPATH": str(library)}
+        done = subprocess.run(
+            [sys.executable, "-c", driver], env=environment, cwd="/", capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        where, what, refused = done.stdout.strip().splitlines()
+        assert where == str(library / "vaecourse" / "__init__.py")
+        assert "mean_field.py" in what and "notebooks" not in what and what.endswith("['vaecourse']")
+        assert refused == "vaecourse.exercises is not available in graded work."
+
     def test_hidden_modules_are_gone_however_they_are_asked_for(self):
         scipy, sklearn = (Path(find_spec(name).origin).parent for name in ("scipy", "sklearn"))
         places = [

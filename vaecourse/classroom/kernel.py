@@ -43,6 +43,7 @@ from .watch import Watch
 START_SECONDS = 60.0  # a kernel that is not there by then will not come
 GRACE = 1.5  # seconds after an interrupt, or after a call should have ended
 AGAIN = 3.0  # seconds for a cell that was too slow the first time
+LAST = 5.0  # seconds for the last of a cell's output, after its reply
 SPARE = 2**16  # bytes of a message besides what it carries
 LOCALHOST = "127.0.0.1"
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
@@ -309,7 +310,7 @@ class _Kernel:
                 try:
                     for message in self._shell.receive():
                         if message.kind == "execute_reply" and message.answers == name and reply is None:
-                            reply, until = message.content, time.monotonic() + 1.0
+                            reply, until = message.content, time.monotonic() + LAST
                 except (wire.Flood, wire.Garbled) as error:
                     self._watch.end(OUTPUT if isinstance(error, wire.Flood) else TAMPERED)
                     raise self._gone() from None
