@@ -1,5 +1,6 @@
 """Grading a class: every submission gets what it earned, whatever the order, the executor, and whoever interrupts."""
 
+import difflib
 import json
 import multiprocessing
 import pickle
@@ -53,6 +54,15 @@ def state(folder: ClassFolder) -> dict:
         if p.is_file() and p.name not in (journal.LOCK, batch.ERRORS, batch.CHANGES)
     }
     return {"gradebook": gradebook.snapshot(folder), **files}
+
+
+def same(one: dict, other: dict) -> None:
+    """Both states are equal; else the first file that is not is shown."""
+    assert one.keys() == other.keys()
+    for name in one:
+        lines = [x if isinstance(x, str) else x.decode() for x in (one[name], other[name])]
+        if lines[0] != lines[1]:
+            pytest.fail(name + "\n" + "\n".join(difflib.unified_diff(*(x.splitlines() for x in lines), n=0)))
 
 
 def never(*given, **named):

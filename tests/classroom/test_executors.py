@@ -184,7 +184,7 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence_soon():
     assert time.monotonic() - started < 15
 
 
-@pytest.mark.parametrize("address", ["", "nonsense", "ftp://x:1", "tcp://", "tcp://127.0.0.1:99999"])
+@pytest.mark.parametrize("address", ["", "nonsense", "ftp://x:1"])
 def test_an_address_that_is_none_is_one_sentence(address):
     pytest.importorskip("distributed", reason="dask.distributed (extra [cluster]) is not installed")
     with pytest.raises(CourseError, match="No scheduler answers at"):

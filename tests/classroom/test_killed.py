@@ -16,7 +16,7 @@ from vaecourse.classroom import batch, journal
 
 from . import tiny
 from .conftest import make_class
-from .test_batch import RAISES, SYNTAX, points, state, work
+from .test_batch import RAISES, SYNTAX, points, same, state, work
 
 pytestmark = [
     pytest.mark.usefixtures("needs_jail"),
@@ -107,7 +107,7 @@ def test_killed_ten_times(forty, undisturbed, driver_environment):
     report = batch.grade(forty.folder, "T1", progress=False)
     assert len(report.graded) == CLASS - begun and report.changes == () and report.complete
     assert points(report) == undisturbed[1]
-    assert state(forty.folder) == undisturbed[0]
+    same(state(forty.folder), undisturbed[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -134,7 +134,7 @@ def test_asked_to_stop_it_says_how_to_go_on(forty, undisturbed, driver_environme
     endless.write_text(before, encoding="utf-8")
     report = batch.grade(forty.folder, "T1", progress=False)
     assert len(report.graded) == CLASS - begun
-    assert state(forty.folder) == undisturbed[0]
+    same(state(forty.folder), undisturbed[0])
 
 
 class Killed(BaseException):

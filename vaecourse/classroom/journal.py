@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +67,14 @@ def read(folder: ClassFolder, assignment: str, student: str) -> Entry | None:
 
 
 def replace(to: Path, content: bytes) -> None:
-    """Write a file so that whoever looks, and whatever happens, sees the old content or the new one."""
+    """Write a file so that whoever looks, and whatever happens, sees the old content or the new one.
+
+    What a writer leaves who is killed, the next who writes this file uses up.
+    """
     to.parent.mkdir(parents=True, exist_ok=True)
-    handle, made = tempfile.mkstemp(dir=to.parent, prefix=".new-")
+    made = to.with_name(f".{to.name}.new")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(made, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -114,8 +116,6 @@ def locked(folder: ClassFolder, assignment: str) -> Iterator[None]:
         stream.truncate(0)
         stream.write(f"{os.getpid()}\n".encode())
         stream.flush()
-        for left in at.parent.glob(".new-*"):  # of a grader that was killed while it wrote
-            left.unlink(missing_ok=True)
         yield
     finally:
         _here.discard(at)
