@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -61,17 +62,16 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def nothing_left():
-    """After every run: no process, no descriptor and no folder of it is left."""
-    before = set(os.listdir("/proc/self/fd")), set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
-    yield
-    assert psutil.Process().children(recursive=True) == []
-    assert len(os.listdir("/proc/self/fd")) <= len(before[0])
-    assert not {
-        f
-        for f in set(os.listdir(os.environ.get("TMPDIR", "/tmp"))) - before[1]
-        if f.startswith("vaecourse-k")
-    }
+def nothing_left(monkeypatch, tmp_path_factory):
+    """After every run: no process, no open file and no folder of it is left."""
+    tmp_path_factory.getbasetemp()  # pytest's own lies elsewhere
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        before = len(os.listdir("/proc/self/fd"))
+        yield
+        assert psutil.Process().children(recursive=True) == []
+        assert len(os.listdir("/proc/self/fd")) <= before
+        assert os.listdir(folder) == []
 
 
 class TestCells:
@@ -505,6 +505,7 @@ class TestWire:
             (b"\xf0\x02no", wire.Garbled),  # no frame
             (b"\x00\x00" * 5, wire.Garbled),
         ],
+        ids=["huge", "endless", "parts", "short", "flags", "empty"],
     )
     def test_what_no_kernel_sends(self, peer, sent, error):
         with pytest.raises(error):
@@ -536,6 +537,7 @@ class TestWire:
     @pytest.mark.parametrize(
         "greeting",
         [b"HTTP/1.1 200 OK\r\n".ljust(64), bytes(64), b"\xff" + bytes(8) + b"\x7f\x01" + bytes(53)],
+        ids=["http", "zeros", "version 1"],
     )
     def test_who_does_not_speak_the_protocol(self, peer, greeting):
         with pytest.raises(wire.Closed):
