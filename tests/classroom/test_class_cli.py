@@ -162,7 +162,8 @@ def test_validate_says_what_is_wrong(vaecourse, tiny_assignment, tmp_path, monke
     status, out, err = vaecourse("validate --zip", path)
     assert (
         status == 1
-        and err.splitlines()[0] == "centred is not started: it is not there, or its `...` still is."
+        and err.splitlines()[0]
+        == "centred is not started: its `...` is still there, or there is no function of that name."
     )
     assert len(err.splitlines()) == 3 and "written as it is" in out
     with zipfile.ZipFile(tmp_path / "T1.zip") as file:

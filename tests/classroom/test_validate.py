@@ -89,7 +89,10 @@ def test_a_good_notebook_is_fine_and_packed(tmp_path, monkeypatch, capsys):
     found = validate.validate(path)
     assert (found.ok, found.problems, found.remarks) == (True, (), ())
     assert [check.function for check in found.checks] == list(A1)
-    assert str(found) == "A1: 5 of 5 checks pass, 26 of 26 points; 12 points are given by a person."
+    assert (
+        str(found)
+        == "A1: 5 of 5 checks pass, 26 of 26 points on the inputs that you see; 12 points are given by a person."
+    )
     assert re.search(r"A1: +100%\|.*\| (\d+)/\1 ", capsys.readouterr().err)  # the bar, to its end
     packed = validate.pack(found)
     assert packed == tmp_path / "A1.zip" and sorted(p.name for p in tmp_path.iterdir()) == [
@@ -120,13 +123,13 @@ def test_what_is_wrong_is_said_the_most_important_first(tmp_path, monkeypatch):
     found = look(tmp_path, wrong)
     said = "\n".join(found.problems)
     order = [
-        rf"Cell {place('letters')} \(\"open\('data\.csv'\)\"\) stops with FileNotFoundError: .* \(\d more cells stop, too\)\.",
         r"shared_excess uses scipy\.stats, which already is the answer",
         rf"Cell {place('shared_excess')} \(\"import scipy\.stats\"\) imports scipy\.stats, which is not available in graded work\.",
         r"smoothed_bits: \d of \d points, its check fails \"",
+        rf"Cell {place('letters')} \(\"open\('data\.csv'\)\"\) stops with FileNotFoundError: .* \(\d more cells stop, too\)\.",
         r"code_lengths is not started",
         r"huffman_lengths is not started",
-        r"The written answer \w+ is still empty \(4 points\)\.",
+        r"The answer to Question [ABC] is still empty \(4 points\)\.",
     ]
     assert re.search(".*".join(order), said, re.DOTALL), said
     assert len(found.problems) == len(order) + 2  # three written answers
@@ -155,7 +158,10 @@ def test_what_never_ends_or_ends_too_soon(tmp_path, short, code, says):
         and found.checks == ()
     )
     assert str(found).startswith("A1: not checked; ")
-    assert "cross_entropy is not started: it is not there, or its `...` still is." in found.problems
+    assert (
+        "cross_entropy is not started: its `...` is still there, or there is no function of that name."
+        in found.problems
+    )
 
 
 def test_too_much_output_is_told(tmp_path, short):
@@ -253,7 +259,7 @@ def test_missing_and_doubled_cells_are_problems_and_odd_settings_are_not(tmp_pat
 def test_a_picture_is_an_answer(tmp_path, tiny_assignment, no_run):
     made = tiny.submission(**{**tiny.SOLUTIONS, "why_squares": " "})
     assert look(tmp_path, made, "T1.ipynb").problems == (
-        "The written answer why_squares is still empty (3 points).",
+        "The answer to why_squares is still empty (3 points).",
     )
     made["cells"][-1]["attachments"] = {"a.png": {"image/png": "iVBORw0KGgo="}}
     assert look(tmp_path, made, "T1.ipynb").ok
@@ -267,9 +273,9 @@ def test_a_check_that_refuses_says_why(tmp_path, tiny_assignment, monkeypatch):
     monkeypatch.setattr(validate, "_run", lambda *_: (["Cell 1 stops."], checks))
     found = look(tmp_path, tiny.submission(**tiny.SOLUTIONS), "T1.ipynb")
     assert found.problems == (
-        "Cell 1 stops.",
         "centred: check needs the function itself.",
         'spread: 1 of 3 points, its check fails "zero".',
+        "Cell 1 stops.",
     )
     with zipfile.ZipFile(validate.pack(found)) as file:  # what is not right may be handed in
         assert file.namelist() == ["T1.ipynb"]

@@ -7,6 +7,7 @@ kernel and an empty folder, as grading will. Grading then uses other inputs.
 import ast
 import io
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -32,6 +33,7 @@ from .notebook import LARGEST, about_metadata, checked, claimed, code_cells, par
 RESULT = "application/vnd.vaecourse.checks+json"
 EMPTY = ("", "...", "YOUR ANSWER HERE")
 _PROBE = "from vaecourse.classroom.validate import show_checks\nshow_checks({name!r}, globals())"
+_QUESTION = re.compile(r"\*\*(Question \w{1,3})\.\*\*")  # as the questions call themselves
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ class Validation:
         if self.refused:
             return "This cannot be handed in."
         right, of = sum(check.points for check in self.checks), sum(check.of for check in self.checks)
-        solved = sum(check.points == check.of for check in self.checks)
+        solved = sum(check.points == check.of and not check.failed for check in self.checks)
         told = (
-            f"{solved} of {len(self.checks)} checks pass, {right} of {of} points"
+            f"{solved} of {len(self.checks)} checks pass, {right} of {of} points on the inputs that you see"
             if self.checks
             else "not checked"
         )
@@ -97,10 +99,10 @@ def validate(path: Path | str, progress: bool = True) -> Validation:
     stopped, checks = _run(notebook, asked, progress)
     by_function = {check.function: check for check in checks}
     problems = (
-        *stopped,
         *_forbidden(notebook, asked, by_function),
-        *(note for note in notes if note not in odd),
         *_checked(by_function),
+        *stopped,
+        *(note for note in notes if note not in odd),
         *_not_started(notebook, asked, by_function),
         *_unanswered(notebook, asked),
     )
@@ -214,7 +216,8 @@ def _errors(notebook: dict, wrong: list) -> Iterator[str]:
         return
     at, output = wrong[0]
     said = printable(" ".join(f"{output.ename}: {output.evalue}".split())[:200].rstrip("."))
-    more = f" ({len(wrong) - 1} more cells stop, too)" if len(wrong) > 1 else ""
+    others = len(wrong) - 1
+    more = f" ({others} more cell{'s stop' if others > 1 else ' stops'}, too)" if others else ""
     yield f"{_cell(notebook, at)} stops with {said}{more}."
 
 
@@ -265,18 +268,20 @@ def _not_started(notebook: dict, asked: Assignment, checks: Mapping[str, Check])
         else:
             begun = not reading.untouched(code, function)
         if not begun:
-            yield f"{function} is not started: it is not there, or its `...` still is."
+            yield f"{function} is not started: its `...` is still there, or there is no function of that name."
 
 
 def _unanswered(notebook: dict, asked: Assignment) -> Iterator[str]:
-    points = {written.name: written.points for written in asked.written}
+    points, question = {written.name: written.points for written in asked.written}, ""
     for cell in notebook["cells"]:
         name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
         if name in points and cell["source"].strip() in EMPTY and not cell.get("attachments"):
-            yield f"The written answer {name} is still empty ({points[name]} points)."
+            yield f"The answer to {question or name} is still empty ({points[name]} points)."
+        if found := _QUESTION.search(cell["source"]):
+            question = found[1]
 
 
 def _cell(notebook: dict, at: int) -> str:
     """A cell as its reader finds it: by its number and its first line."""
     first = notebook["cells"][at]["source"].strip().splitlines()[0]
-    return f"Cell {at + 1} ({shown(first, 40)})"
+    return f"Cell {at + 1} ({shown(first.replace(chr(34), chr(39)), 40)})"
