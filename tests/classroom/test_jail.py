@@ -558,14 +558,14 @@ def test_as_a_normal_user(driver_environment):
 
 AS_ROOT = """
 import json, os, psutil, sys
-from vaecourse.classroom import jail, kernel
+from vaecourse.classroom import dialogue, jail, kernel
 from vaecourse.classroom.records import Ask, Limits, Task
 owners = set()
-class Kept(kernel.Watch):
+class Kept(dialogue.Watch):
     def look(self):
         super().look()
         owners.update(p.uids().real for p in psutil.Process().children(recursive=True))
-kernel.Watch = Kept
+dialogue.Watch = Kept
 ran = kernel.run(Task(("import time; time.sleep(0.5)", "def one(x): return x + 1", "open('/tmp/x', 'w').write('x')"),
     (Ask("T/one", "one", ("x",), (((1.0,),),)),)))
 print(json.dumps({"why": jail.available(), "user": dict(jail._user()), "owners": sorted(owners),

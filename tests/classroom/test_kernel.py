@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from vaecourse.assignments.core import Limits
-from vaecourse.classroom import kernel, wire
+from vaecourse.classroom import dialogue, kernel, replies, wire
 from vaecourse.classroom.records import (
     CRASHED,
     ERROR,
@@ -58,7 +58,7 @@ def jailed(request):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(kernel, "GRACE", 0.5)
+    monkeypatch.setattr(dialogue, "GRACE", 0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -361,14 +361,14 @@ def f(x):
     )
     def test_an_answer_that_is_none_is_tampered(self, text):
         reply = {"user_expressions": {"it": {"status": "ok", "data": {"text/plain": text}}}}
-        assert kernel._read(ask(), reply) == AskRun("T/f", (), TAMPERED)
+        assert replies.read(ask(), reply) == AskRun("T/f", (), TAMPERED)
         for odd in (
             {},
             {"user_expressions": None},
             {"user_expressions": {"it": 3}},
             {"user_expressions": {"it": {"data": {}}}},
         ):
-            assert kernel._read(ask(), odd).trouble == TAMPERED
+            assert replies.read(ask(), odd).trouble == TAMPERED
 
     def test_a_late_call_ends_its_exercise_only(self, jailed):
         code = SPREAD + "\ndef f(x):\n    while x > 1: pass\n    return x"
@@ -426,7 +426,7 @@ def f(x):
 
     def test_without_files_for_sockets(self, monkeypatch):
         """As on Windows: ports of this machine, and no word from the runner between the calls."""
-        monkeypatch.setattr(kernel, "POSIX", False)
+        monkeypatch.setattr(dialogue, "POSIX", False)
         ran = run(SPREAD, "print(1)", asks=(ASKED,), jailed=False)
         assert ran.cells[1].outputs[0]["text"] == "1\n" and outputs(ran) == [GIVEN]
 

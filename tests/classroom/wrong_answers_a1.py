@@ -58,8 +58,8 @@ WRONG = {
         "without smoothing, an unseen letter costs +∞ only if it comes up": lambda seen, new, a: (
             new / new.sum() @ -np.log2((seen + a) / (seen + a).sum())
         ),
-        "a text twice as long costs the same per letter, another text does not": lambda seen, new, a: cross_entropy(
-            new, (seen + a) / (seen + a).sum()
+        "a text twice as long costs the same per letter, another text does not": lambda seen, new, a: (
+            cross_entropy(new, (seen + a) / (seen + a).sum())
         ),
         "agrees with the cross-entropy of new from smoothed seen": lambda seen, new, a: cross_entropy(
             (seen + a) / (seen + a).sum(), new / new.sum()

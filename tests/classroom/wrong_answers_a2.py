@@ -96,8 +96,8 @@ WRONG = {
         ),
     },
     "A2/responsibilities": {
-        "a row for each count, with k shares that sum to 1 and depend on the count": lambda *given: (
-            softmax(log_joint(*given), axis=0)
+        "a row for each count, with k shares that sum to 1 and depend on the count": lambda *given: softmax(
+            log_joint(*given), axis=0
         ),
         "where all rates are the same, the shares are the weights": lambda counts, w, r: shares(
             counts, np.ones(len(w)), r

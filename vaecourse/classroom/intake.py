@@ -121,7 +121,9 @@ def utc(text: str) -> str:
     else:
         moment = datetime.fromisoformat(day + zone if zone[:1] in ("+", "-") else text)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat()  # to the microsecond: nbgrader asks whether two times are the same
+    return moment.astimezone(
+        UTC
+    ).isoformat()  # to the microsecond: nbgrader asks whether two times are the same
 
 
 def _refused(
