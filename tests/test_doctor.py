@@ -132,6 +132,18 @@ def test_a_kernel_specification_of_another_python_is_noticed(tmp_path):
     assert "The notebook kernel does not start" in done.stdout and done.stdout.count("\n") == 1, done.stderr
 
 
+def test_a_teacher_learns_whether_students_work_can_be_graded_here(monkeypatch):
+    from vaecourse.classroom import jail
+
+    for why, said in (("", "submissions are jailed"), ("There is no jail.", "There is no jail.")):
+        monkeypatch.setattr(jail, "available", lambda why=why: why)
+        assert doctor._grading() == Finding("grading (teachers)", said)
+    missing = {"nbgrader": metadata.PackageNotFoundError("nbgrader")}
+    monkeypatch.setattr(metadata, "version", lambda name: (_ for _ in ()).throw(missing[name]))
+    found = doctor._grading()
+    assert "[classroom]" in found.value and found.problem is None
+
+
 def test_a_broken_torch_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it now fails
     assert doctor._device().problem.startswith("PyTorch cannot be loaded (")

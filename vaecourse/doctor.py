@@ -33,7 +33,7 @@ def examine(*, start_kernel: bool = True) -> tuple[Finding, ...]:
     """Look at all that the course stands on; inside a lesson `start_kernel=False`: one runs there already."""
     found = [*_versions(), *_front_ends()]
     if start_kernel:
-        found.append(_kernel())
+        found += [_kernel(), _grading()]
     return (*found, _device(), _threads(), _lessons(), _home(), _data())
 
 
@@ -130,6 +130,18 @@ def ask_kernel(timeout: float = 60) -> tuple[str, str, int]:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def _grading() -> Finding:
+    """For teachers: can students' work be graded here? A learner needs none of it, so that it never is a problem."""
+    name = "grading (teachers)"
+    try:
+        metadata.version("nbgrader")
+    except metadata.PackageNotFoundError:
+        return Finding(name, 'not installed; `pip install -e ".[classroom]"` brings it')
+    from .classroom import jail
+
+    return Finding(name, jail.available() or "submissions are jailed")
 
 
 def _device() -> Finding:
