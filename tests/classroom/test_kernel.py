@@ -310,6 +310,15 @@ def f(x):
         (outcome,) = ran.asks[0].outcomes
         assert outcome.outputs == ([3.0, 13.0], [3.0, 13.0]) and outcome.changed == "q"
 
+    def test_limits_are_processor_time_and_longer_by_the_clock(self, needs_jail):
+        idle = run("def f(x):\n    import time; time.sleep(0.9)\n    return 1.0", asks=(ask(seconds=0.5),))
+        busy = run("def f(x):\n    while True: pass", asks=(ask(seconds=0.5),))
+        asleep = run("def f(x):\n    import time; time.sleep(60)", asks=(ask(seconds=0.5),))
+        assert outputs(idle) == [((1.0,),)]
+        assert [r.asks[0].outcomes[0].trouble for r in (busy, asleep)] == ["late", "late"]
+        slept = run("import time; time.sleep(1.2)", "while True: pass", "time.sleep(60)", cell_seconds=0.6)
+        assert [c.trouble for c in slept.cells] == [FINE, LATE, LATE]
+
     @pytest.mark.parametrize(
         "body, trouble",
         [
@@ -318,7 +327,7 @@ def f(x):
             ("kept = []\n    while True: kept.append(b'x' * 2**24)", MEMORY),
             ("return 'x' * 20_000_000", OUTPUT),
             ("import json; json.dumps = lambda *a, **k: '[[[['\n    return 1", TAMPERED),  # all that the kernel says
-            ("import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True: pass", LATE),
+            ("import signal\n    for n in (signal.SIGALRM, signal.SIGPROF): signal.signal(n, signal.SIG_IGN)\n    while True: pass", LATE),
             ("lie('[[[[')\n    return 1", TAMPERED),
         ],
         ids=["exit", "segfault", "memory", "output", "everything", "late", "lie"],

@@ -19,7 +19,7 @@ from vaecourse.exercises.kinds import NUMBER, NUMBERS
 NAME = "T1"
 TITLE = "Two small functions"
 WRITTEN = (Written("why_squares", 3, (("says that the deviations themselves cancel", 2), ("an example", 1))),)
-LIMITS = Limits(seconds=30.0, cell_seconds=5.0, cpu_seconds=20.0, memory=512 * 2**20)
+LIMITS = Limits(seconds=60.0, cell_seconds=5.0, cpu_seconds=20.0, memory=512 * 2**20)
 
 SOLUTIONS = {
     "centred": "def centred(x):\n    x = np.asarray(x, dtype=float)\n    return x - x.mean()",

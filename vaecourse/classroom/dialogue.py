@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import math
 import os
 import secrets
 import socket
@@ -21,6 +22,9 @@ from .watch import Watch
 
 START_SECONDS = 60.0  # a kernel that is not there by then will not come
 GRACE = 1.5  # seconds after an interrupt, or after a call should have ended
+# Limits of cells and calls are processor time, so that a busy machine takes nobody's points. By the clock they are longer.
+PATIENCE = 3.0
+LOOK = 0.25  # seconds between two looks at the processor time
 LAST = 5.0  # seconds for the last of a cell's output, after its reply
 SPARE = 2**16  # bytes of a message besides what it carries
 LOCALHOST = "127.0.0.1"
@@ -155,7 +159,7 @@ class Kernel:
     def _execute(self, request: dict, seconds: float, outputs: Outputs | None, calls: int | None = None):
         """Send code and wait for what becomes of it: the reply, or None if it had to be interrupted.
 
-        With `calls`, the runner is heard: `seconds` are for one call, and begin again with each.
+        `seconds` are processor time. With `calls`, the runner is heard: they are for one call, and begin again with each.
         """
         self._shell.allowed = self.limits.reply + SPARE
         content = {
@@ -171,20 +175,20 @@ class Kernel:
             raise self._gone() from None
         interrupted = False
         reply, ended = None, outputs is None or self._iopub is None
-        until = time.monotonic() + (seconds if calls is None else seconds + 10)
+        until, most = self._ends(seconds if calls is None else seconds + 10)
         while reply is None or not ended:
             now = time.monotonic()
-            if now >= min(until, self.end):
+            if now >= min(until, self.end) or (reply is None and self.cpu_seconds >= most):
                 if reply is not None:  # the reply is there, only the last of the output is not
                     self.deafen()
                     break
                 if now >= self.end or interrupted or calls is not None:
                     self._watch.end(LATE)
                     raise self._gone()
-                interrupted, until = True, now + GRACE
+                interrupted, until, most = True, now + GRACE, math.inf
                 with contextlib.suppress(wire.Closed):
                     self._control.send("interrupt_request", {})
-            ready = self._wait(min(until, self.end) - now, beats=calls is not None)
+            ready = self._wait(min(until, self.end, now + LOOK) - now, beats=calls is not None)
             if self._shell in ready:
                 try:
                     for message in self._shell.receive():
@@ -216,11 +220,15 @@ class Kernel:
                 if calls < -1 or not got:
                     self._watch.end(TAMPERED if got else CRASHED)
                     raise self._gone()
-                until = time.monotonic() + (seconds + GRACE if calls >= 0 else 10)
+                until, most = self._ends(seconds + GRACE if calls >= 0 else 10)
         self._watch.look()  # what this code left behind is this code's doing, not the next one's
         if self._watch.trouble:
             raise self._gone()
         return None if interrupted else reply
+
+    def _ends(self, seconds: float) -> tuple[float, float]:
+        """So many seconds from now: by the clock, and in processor time."""
+        return time.monotonic() + PATIENCE * seconds, self.cpu_seconds + seconds
 
     def _wait(self, seconds: float, beats: bool) -> list:
         """What can be read within so many seconds."""

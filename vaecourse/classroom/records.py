@@ -42,7 +42,7 @@ class Ask:
     function: str
     parameters: tuple[str, ...]
     cases: tuple[Case, ...]
-    seconds: float = 2.0  # for one call
+    seconds: float = 2.0  # of processor time for one call
 
 
 @dataclass(frozen=True)

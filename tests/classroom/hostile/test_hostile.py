@@ -30,8 +30,8 @@ HONEST = {
     "cleo, not begun": ({}, dict.fromkeys(RIGHT, (records.UNTOUCHED, 0))),
 }
 LIMITS = Limits(
-    seconds=25.0,
-    cell_seconds=6.0,
+    seconds=60.0,
+    cell_seconds=4.0,
     cpu_seconds=15.0,
     memory=640 * 2**20,
     scratch=16 * 2**20,
