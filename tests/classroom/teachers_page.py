@@ -115,7 +115,7 @@ def _version(changed: dict | None = None) -> dict:
         name = cell["metadata"].get("nbgrader", {}).get("grade_id")
         source = "".join(cell["source"])
         if name in changed and changed[name] is None:
-            stub = "..." if cell["cell_type"] == "code" else "*Your answer here.*"
+            stub = "..." if cell["cell_type"] == "code" else "YOUR ANSWER HERE"
             source = _REGION.sub(lambda m, stub=stub: m[1] + stub, source)
         elif name in changed:
             source = changed[name]
