@@ -233,7 +233,7 @@ def _log_likelihood(reference):
                 lambda case, outputs: _adds_up(outputs),
             ),
             Property(
-                "finite for logits of ±1000",
+                "right for logits of ±1000",
                 "σ(1000) is exactly 1 for the computer, and log(1 − 1) is −∞. Put σ in on paper: what is left is "
                 "x·a − log(1 + exp(a)), and `torch.nn.functional.softplus` computes that logarithm safely.",
                 fixed(([[1.0, 0.0], [0.0, 1.0]], [[1000.0, -1000.0], [1000.0, -1000.0]])),
@@ -349,7 +349,8 @@ def _loss(reference):
             ),
             Property(
                 "for one picture: what the code costs, minus the log likelihood",
-                "Training makes the loss small. So a likely picture must make it smaller, and an expensive code larger.",
+                "Solve parts 1 and 2 first: they are used here. Training makes the loss small, so a likely picture must make it "
+                "smaller, and an expensive code larger. Both terms have the weight one.",
                 drawn(4, _one_picture, ([[1.0]], [[2.0]], [[1.0]], [[0.0]])),
                 lambda case, outputs: close(outputs[0], _cost(*case[0]), **_NEAR),
             ),
@@ -423,8 +424,9 @@ def _read_off(found: capstone.Scores) -> str:
 GOALS = (
     _bound(
         85,
-        "A model that draws the same grey average for every code has 89.5: your code says nothing yet. Are both terms "
-        "sums, one over the pixels and one over the code? Did the loss fall at all?",
+        "A model that draws the same grey average for every code has 89.5: near that, your code says nothing yet. Are both "
+        "terms sums, one over the pixels and one over the code? Far above it: does the decoder end with an activation, does "
+        "the encoder give m first and then s, did the loss fall at all?",
     ),
     _bound(
         72,
@@ -433,8 +435,8 @@ GOALS = (
     ),
     _bound(
         63,
-        "With two dimensions for the code it ends near 64.6, and stopped too early it is higher still. Does the loss "
-        "still fall when you stop?",
+        "With two dimensions for the code it ends near 64.6, and stopped too early it is higher still. Is s the log of the "
+        "variance everywhere? Does the loss still fall when you stop?",
     ),
     _bound(
         60.5,
@@ -443,8 +445,8 @@ GOALS = (
     ),
     _bound(
         59,
-        "Now it pays to look at the data: creatures cost nothing, so there is no need to show the same ones again and "
-        "again.",
+        "Creatures cost nothing, so there is no need to show the same ones again and again. And a learning rate that rises "
+        "at first and falls to nothing at the end is worth half a nat.",
     ),
     _samples(
         1.5,
