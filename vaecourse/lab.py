@@ -15,6 +15,8 @@ from .errors import CourseError
 FIRST_PORT = 8888
 START = "00_start_here.ipynb"
 SETTINGS = Path(__file__).resolve().parent / "lab_settings"  # defaults only; what you set yourself wins
+# A teacher's tools, where they are installed: they look for a class folder, and this is a course.
+NBGRADER = ("assignment_list", "course_list", "formgrader", "validate_assignment")
 
 
 def lab(
@@ -122,6 +124,7 @@ def options(copy: Path, page: str, *, port: int, ip: str, browser: bool, token: 
         "--ServerApp.answer_yes=True",
         "--ServerApp.log_level=ERROR",
         "--LabApp.log_level=ERROR",
+        *(f"--ServerApp.jpserver_extensions=nbgrader.server_extensions.{name}=False" for name in NBGRADER),
     ]
     if _can_encrypt():  # between server and kernel; a kernel that cannot have it warns on every start
         given.append("--KernelManager.transport_encryption=auto")

@@ -20,6 +20,7 @@ from .errors import CourseError
 from .home import writable
 
 MANIFEST = ".vaecourse.json"
+ASSIGNMENTS = "assignments"  # with their solutions: a teacher's, who hands them out himself
 ADVICE = "name another one, `vaecourse lab DIR`"
 # What a front end writes into a cell without being asked: no work of the learner's.
 _UNASKED = {"execution", "ExecuteTime", "scrolled", "collapsed", "jupyter", "trusted"}
@@ -138,7 +139,8 @@ def _place_beside(yours: Path, lesson: str, copy: Path, written: dict[str, str])
 def _files(source: Path) -> list[Path]:
     def ours(path: Path) -> bool:
         parts = path.relative_to(source).parts
-        return path.is_file() and not any(part.startswith((".", "__")) for part in parts)
+        hidden = any(part.startswith((".", "__")) for part in parts)
+        return path.is_file() and not hidden and parts[0] != ASSIGNMENTS
 
     return sorted(path for path in source.rglob("*") if ours(path))
 

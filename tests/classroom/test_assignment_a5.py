@@ -192,7 +192,7 @@ def test_the_scale_told_in_the_notebook_is_the_scale():
     told = "".join("".join(c["source"]) for c in json.loads(SOURCE.read_text(encoding="utf-8"))["cells"])
     assert "at most 85, 72, 63, 60.5, 59 |" in told and "both at most 1.5, 1.15 |" in told
     assert "0.5 on average; 0.75 for each" in told and f"above {capstone.IN_USE} nats | three or more" in told
-    for limit in ("8 layers", "2048 wide", "32 dimensions", "two million numbers"):
+    for limit in ("8 `nn.Linear`", "2048 wide", "32 dimensions", "two million numbers"):
         assert limit in told
     limits = (capstone.MOST_LAYERS, capstone.MOST_WIDTH, capstone.MOST_LATENT, capstone.MOST_NUMBERS)
     assert limits == (8, 2048, 32, 2_000_000)

@@ -228,17 +228,26 @@ def test_a_new_seed_or_a_changed_assignment_grades_anew_and_says_so(graded):
     (graded.root / SECRET).write_text("ff" * 16)
     report = batch.grade(graded.folder, "T1", progress=False)
     assert report.graded == ("anna", "bert") and report.changes == ()  # other inputs, the same marks
-    # The teacher finds the mean absolute deviation better.
+    # A teacher who changes what a solution gives is stopped: students' checks know the values of the course's own.
     source = graded.folder.source("T1")
     notebook = json.loads(source.read_text("utf-8"))
     for cell in notebook["cells"]:
         cell["source"] = cell["source"].replace(SOLVED["spread"], tiny.HALF["spread"])
     source.write_text(json.dumps(notebook), encoding="utf-8")
+    before = state(graded.folder)
+    with pytest.raises(CourseError, match=r"The solution of T1/spread in .* gives other values"):
+        batch.grade(graded.folder, "T1", progress=False)
+    assert state(graded.folder) == before
+    # Other words in the notebook grade anew, with the same marks; after a release, it has to be released first.
+    notebook = tiny.source()
+    notebook["cells"][0]["source"] += " Another sentence."
+    source.write_text(json.dumps(notebook), encoding="utf-8")
+    graded.folder.released("T1").write_text("0" * 64, encoding="ascii")
+    with pytest.raises(CourseError, match="source/T1 has changed since it was released"):
+        batch.grade(graded.folder, "T1", progress=False)
+    graded.folder.released("T1").write_text(graded.folder.digest("T1"), encoding="ascii")
     report = batch.grade(graded.folder, "T1", progress=False)
-    assert list(map(str, report.changes)) == [
-        "anna: T1/spread 3 → 2 (changed assignment)",
-        "bert: T1/spread 2 → 3 (changed assignment)",
-    ]
+    assert report.graded == ("anna", "bert") and report.changes == ()
 
 
 def test_why_a_grade_changed():

@@ -89,7 +89,7 @@ def test_the_teachers_way_and_the_students(
 
     status, out, _ = vaecourse("export")
     assert status == 0 and out == f"The grades are in {root / 'grades.csv'}.\n"
-    rows = {line.split(",")[0]: line for line in (root / "grades.csv").read_text("utf-8").splitlines()}
+    rows = {line.split(",")[0]: line for line in (root / "grades.csv").read_text("utf-8-sig").splitlines()}
     assert {"student", "anna", "Bob Müller", "eve"} <= rows.keys()
     assert ",7," in rows["anna"] and ",6," in rows["Bob Müller"]
     status, out, _ = vaecourse("export", tmp_path / "other.csv")

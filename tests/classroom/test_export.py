@@ -18,7 +18,7 @@ def made(tiny_assignment, tmp_path):
 
 
 def rows(path) -> dict:
-    with open(path, encoding="utf-8", newline="") as stream:
+    with open(path, encoding="utf-8-sig", newline="") as stream:
         return {row["student"]: row for row in csv.DictReader(stream)}
 
 
@@ -34,7 +34,7 @@ def test_every_point_stands_in_it(made):
     found = rows(path)
     assert list(found) == ["ada", "bob", "cleo"]
     assert found["ada"] == {
-        "student": "ada", "assignment": "T1", "handed in": "2026-11-20 09:00:00", "points": "9.5", "of": "10",
+        "student": "ada", "assignment": "T1", "handed in": "2026-11-20 09:00:00", "status": "graded", "points": "9.5", "of": "10",
         "by the computer": "7", "by hand": "2.5", "still to grade by hand": "0", "T1/centred": "4",
         "T1/centred: verdict": "passed", "T1/spread": "3", "T1/spread: verdict": "passed", "T1/why_squares": "2.5",
     }  # fmt: skip
@@ -67,7 +67,7 @@ def test_two_assignments_have_a_row_each_and_columns_of_their_own(made):
         book.execute(
             "INSERT INTO grade (id, notebook_id, cell_id, auto_score, needs_manual_grade) VALUES ('g', 'm2', 'c2', 1.5, 0)"
         )
-    with open(export(made), encoding="utf-8", newline="") as stream:
+    with open(export(made), encoding="utf-8-sig", newline="") as stream:
         table = list(csv.DictReader(stream))
     assert [(r["student"], r["assignment"]) for r in table] == [
         ("ada", "T1"), ("bob", "T1"), ("bob", "T2"), ("cleo", "T1"),
@@ -81,7 +81,7 @@ def test_two_assignments_have_a_row_each_and_columns_of_their_own(made):
 )  # fmt: skip
 def test_no_name_is_a_formula(made, name):
     three.write(made, three.submission(name, **tiny.SOLUTIONS), three.grade(name))
-    content = export(made).read_text("utf-8")
+    content = export(made).read_text("utf-8-sig")
     (shown,) = rows(made.root / "grades.csv")
     assert shown[0] == "'" and shown[1:] == name.replace('"', "”")
     for line in content.splitlines()[1:]:

@@ -264,7 +264,8 @@ def test_a_short_line_of_the_given_code_is_no_secret(made):
     source = tiny.source()
     about = cell(source, "spread")
     about["source"] = (
-        "def spread(x):\n    ### BEGIN SOLUTION\n    x = np.asarray(x)\n    return 0\n    ### END SOLUTION"
+        "def spread(x):\n    ### BEGIN SOLUTION\n    x = np.asarray(x)\n    if len(x) == 0:\n        return 0\n"
+        "    return float(((x - x.mean()) ** 2).mean())\n    ### END SOLUTION"
     )
     given = copy.deepcopy(cell(source, "check_centred"))
     source["cells"].insert(1, {**given, "id": "given", "source": "x = np.asarray(x)", "metadata": {}})
@@ -353,3 +354,34 @@ def test_a_release_that_is_stopped_leaves_the_old_one_or_the_new_one(made, monke
     assert b"second edition" in made.release("T1").read_bytes()
     with zipfile.ZipFile(io.BytesIO(made.handout("T1").read_bytes())) as file:
         assert file.read("T1.ipynb") == made.release("T1").read_bytes()
+
+
+def test_solutions_that_give_other_values_are_not_released(made):
+    before = made.release("T1").read_bytes()
+    for wrong in ("return float(abs(x).mean())", "return 1 / 0"):
+        source = tiny.source()
+        cell(source, "spread")["source"] = (
+            f"def spread(x):\n    ### BEGIN SOLUTION\n    {wrong}\n    ### END SOLUTION"
+        )
+        put_source(made, source)
+        with pytest.raises(
+            CourseError, match=r"The solution of T1/spread in .* gives other values than the course's own"
+        ):
+            release(made, "T1")
+    cell(source, "spread")["source"] = (
+        "def other(x):\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"
+    )
+    put_source(made, source)
+    with pytest.raises(CourseError, match="holds no solution for spread"):
+        release(made, "T1")
+    assert made.release("T1").read_bytes() == before
+
+
+def test_a_source_that_changed_is_told_from_the_released_one(made):
+    assert not made.changed_since_release("T1")
+    source = tiny.source()
+    source["cells"][0]["source"] += " Another sentence."
+    put_source(made, source)
+    assert made.changed_since_release("T1")
+    release(made, "T1")
+    assert not made.changed_since_release("T1")

@@ -25,6 +25,7 @@ from .records import (
     OUTPUT,
     PROCESSES,
     TAMPERED,
+    UNTOUCHED,
     Grade,
     Run,
     Submission,
@@ -63,7 +64,7 @@ def report(verdict: Verdict) -> str:
         lines.append(verdict.sentence)
     for name, held in verdict.properties:
         lines.append(f"  {'✓' if held else '✗'} {name}")
-        if name == verdict.failed and not held and verdict.hint:
+        if name == verdict.failed and not held and verdict.hint and verdict.verdict != UNTOUCHED:
             lines.append(f"      Hint: {verdict.hint}")
     return "\n".join(lines)
 

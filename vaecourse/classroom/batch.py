@@ -20,8 +20,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vaecourse.assignments import MODULES, assignment
-from vaecourse.assignments.solutions import from_notebook
+from vaecourse.assignments import MODULES, trusted
 from vaecourse.errors import CourseError
 
 from . import autograded, defuse, executors, gradebook, grading, intake, journal, kernel
@@ -69,6 +68,10 @@ def grade(
         raise CourseError(
             f"{name} is not released yet: `vaecourse class release {name}` makes the students' version."
         )
+    if folder.changed_since_release(name):
+        raise CourseError(
+            f"source/{name} has changed since it was released: release it again first, or bring it back."
+        )
     with contextlib.ExitStack() as stack:
         stack.enter_context(journal.locked(folder, name))
         batch = _Batch(folder, name, jail, again)
@@ -96,7 +99,7 @@ class _Batch:
 
     def __init__(self, folder: ClassFolder, name: str, jail: bool, again: bool):
         self.folder, self.name, self.jail, self.again = folder, name, jail, again
-        self.assignment = assignment(name, from_notebook(folder.source(name)))
+        self.assignment = trusted(name, folder.source(name))
         self.hidden = grading.hidden(folder, self.assignment)
         self.seed = hashlib.sha256(b"journal" + folder.secret()).hexdigest()[
             :16

@@ -198,7 +198,8 @@ def _collect(given: argparse.Namespace) -> int:
     verdicts = [one.verdict for one in done]
     for one in done:
         print(
-            f"{one.student or '?'}: {one.sentence} ({one.where})", file=sys.stdout if one.ok else sys.stderr
+            f"{one.student or one.where}: {one.sentence} ({one.where})",
+            file=sys.stdout if one.ok else sys.stderr,
         )
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)]
     print(f"{name}: {', '.join(counts) or 'nothing there'}.")
@@ -223,13 +224,20 @@ def _grade(given: argparse.Namespace) -> int:
 
 
 def _feedback(given: argparse.Namespace) -> int:
+    from . import gradebook
     from .feedback import generate
 
     name, folder = _assignment(given), _folder(given)
     pages = generate(folder, name)
+    due = gradebook.by_hand(folder, name)
     print(
         f"{name}: feedback for {len(pages)} students, in {folder.root / 'feedback'}/STUDENT/{name}/{name}.html."
     )
+    if due:
+        print(
+            f"{due} written answers are not graded yet: their points are missing on these pages.",
+            file=sys.stderr,
+        )
     return 0
 
 

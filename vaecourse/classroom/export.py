@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vaecourse.errors import CourseError
 
-from . import gradebook, journal
+from . import defuse, gradebook, journal
 from .database import opened
 from .folder import ClassFolder
 
@@ -15,6 +15,7 @@ FIRST = (
     "student",
     "assignment",
     "handed in",
+    "status",
     "points",
     "of",
     "by the computer",
@@ -27,8 +28,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def export(folder: ClassFolder, file: Path | str | None = None) -> Path:
     """Write the grades of all assignments to `file` (default: grades.csv in the class folder), and return where it is.
 
-    After the sums come two columns for each exercise (points and verdict), one for each written answer. UTF-8, fields
-    separated by commas; a text that a spreadsheet would take for a formula begins with an apostrophe. CourseError where
+    After the sums come two columns for each exercise (points and verdict), one for each written answer. UTF-8 with
+    the mark that spreadsheets look for, fields separated by commas; a text that a spreadsheet would take for a formula begins with an apostrophe. CourseError where
     there are no grades, or the file cannot be written.
     """
     with opened(folder) as book:
@@ -45,7 +46,7 @@ def export(folder: ClassFolder, file: Path | str | None = None) -> Path:
         points = None if given is None else given + (extra or 0.0)
         sheet = sheets.setdefault(
             (student, name),
-            dict(zip(FIRST, (student, name, (time or "")[:19], 0.0, 0.0, 0.0, 0.0, 0), strict=True)),
+            dict(zip(FIRST, (student, name, (time or "")[:19], "", 0.0, 0.0, 0.0, 0.0, 0), strict=True)),
         )
         sheet["points"] += points or 0.0
         sheet["of"] += of
@@ -58,18 +59,33 @@ def export(folder: ClassFolder, file: Path | str | None = None) -> Path:
         sheet[made[0]] = points
         if kind == "code":
             sheet[made[1]] = verdict or ""
+    refused = _refused(folder, {name for _, name in sheets})
+    for (student, name), sheet in sheets.items():
+        due = "hand grading due" if sheet["still to grade by hand"] else "graded"
+        why = refused.get((student, name))
+        sheet["status"] = f"refused: {why}" if why else due
     header = [*FIRST, *(column for key in sorted(columns) for column in columns[key])]
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     writer.writerow(map(_field, header))
-    for key in sorted(sheets):
+    for key in sorted(sheets, key=lambda sheet: (sheet[0].casefold(), sheet)):
         writer.writerow([_field(sheets[key].get(column)) for column in header])
     path = folder.root / FILE if file is None else Path(file).expanduser()
     try:
-        journal.replace(path, table.getvalue().encode("utf-8"))
+        journal.replace(path, table.getvalue().encode("utf-8-sig"))
     except OSError as error:
         raise CourseError(f"The grades cannot be written to {path}: {error.strerror}.") from error
     return path
+
+
+def _refused(folder: ClassFolder, assignments: set[str]) -> dict[tuple[str, str], str]:
+    """Why a submission could not be graded, by student (as the gradebook writes him) and assignment."""
+    entries = {
+        (defuse.name(student), name): journal.read(folder, name, student)
+        for name in assignments
+        for student in folder.students(name)
+    }
+    return {key: entry.grade.refusal for key, entry in entries.items() if entry and entry.grade.refusal}
 
 
 def _field(value: object) -> object:

@@ -25,6 +25,20 @@ class ClassFolder:
     def release(self, assignment: str) -> Path:
         return self.root / "release" / assignment / f"{assignment}.ipynb"
 
+    def released(self, assignment: str) -> Path:
+        """A file with the digest of the source that was released last."""
+        return self.root / "release" / f".{assignment}.sha256"
+
+    def changed_since_release(self, assignment: str) -> bool:
+        """Is the source another one than that from which the student version was made?"""
+        try:
+            return self.released(assignment).read_text(encoding="ascii") != self.digest(assignment)
+        except FileNotFoundError:
+            return False
+
+    def digest(self, assignment: str) -> str:
+        return hashlib.sha256(self.source(assignment).read_bytes()).hexdigest()
+
     def handout(self, assignment: str) -> Path:
         return self.root / "handout" / f"{assignment}.zip"
 
@@ -76,6 +90,8 @@ def find(start: Path | None = None) -> ClassFolder:
     for folder in (here, *here.parents):
         if (folder / SECRET).is_file() and (folder / CONFIG).is_file():
             return ClassFolder(folder)
+    if (here / CONFIG).is_file():
+        ClassFolder(here).secret()  # says what is missing
     raise CourseError(
         f"There is no class in {here}: make one with `vaecourse class init DIR`, or go to its folder."
     )

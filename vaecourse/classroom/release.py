@@ -47,6 +47,8 @@ def release(folder: ClassFolder, name: str) -> Path:
         raise CourseError(str(error)) from error
     source = _read(folder, name)
     agree(known, source, f"source/{name}/{name}.ipynb")
+    digest = folder.digest(name)
+    assignments.trusted(name, folder.source(name))
     student = _student_version(folder, name)
     if found := leak(source, student, folder.secret()):
         raise CourseError(f"{name} is not released: {found}")
@@ -54,6 +56,7 @@ def release(folder: ClassFolder, name: str) -> Path:
     database.enter(folder, name, student)
     journal.replace(folder.release(name), content)
     folder.release(name).chmod(0o644)
+    journal.replace(folder.released(name), digest.encode("ascii"))
     journal.replace(folder.handout(name), _zip(known, content))
     folder.handout(name).chmod(0o644)
     return folder.handout(name)
