@@ -61,7 +61,7 @@ def test_a_submission_trains_in_the_jail_draws_its_figures_and_is_measured(folde
     run = kernel.run(grading.task(submission, hidden))
     assert {cell.trouble for cell in run.cells} == {records.FINE}
     pictures = [o for cell in run.cells for o in cell.outputs if "image/png" in o.get("data", {})]
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     verdicts = {v.exercise.split("/")[1]: v for v in grading.judge(submission, run, hidden).verdicts}
     assert {verdicts[f].verdict for f in ("kl_term", "log_likelihood", "draw_code", "loss")} == {
         records.PASSED

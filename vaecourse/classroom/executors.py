@@ -149,7 +149,11 @@ def _client(scheduler: str):
         ) from None
     try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (
+        OSError,
+        ValueError,
+        AssertionError,
+    ) as error:  # the last: dask's own thread did not start in time
         raise CourseError(
             f"No scheduler answers at {scheduler!r} within {PATIENCE} seconds: start one with `dask scheduler`, which "
             "prints its address (tcp://HOST:8786), and give that one."

@@ -381,8 +381,9 @@ def _python() -> Iterator[Mount]:
 def _settings() -> Iterator[Mount]:
     """What a class may have put beside the packages: servers' settings, nbgrader's exchange. Not for the jail."""
     places = [os.path.join(p, "etc", "jupyter") for p in ("/usr", "/usr/local", sys.prefix, sys.base_prefix)]
-    for place in dict.fromkeys((*places, "/usr/local/share/nbgrader")):
-        if os.path.isdir(place):
+    there = [*SYSTEM, *(place for place, _ in _python())]
+    for place in dict.fromkeys(map(os.path.realpath, (*places, "/usr/local/share/nbgrader"))):
+        if os.path.isdir(place) and any(Path(place).is_relative_to(above) for above in there):
             yield place, SEALED
 
 
