@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from vaecourse.classroom.folder import CONFIG, SECRET, ClassFolder
@@ -21,6 +22,16 @@ c = get_config()
 c.CourseDirectory.course_id = "tiny"
 c.CourseDirectory.root = {root!r}
 """
+
+
+def children() -> list[psutil.Process]:
+    """The processes under this one; not those that Python itself keeps for earlier tests (multiprocessing's)."""
+    own = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if not any(name in " ".join(child.cmdline()) for name in own)
+    ]
 
 
 def pytest_configure(config):

@@ -32,6 +32,8 @@ from vaecourse.classroom.records import (
 )
 from vaecourse.exercises import core
 
+from .conftest import children
+
 SPREAD = "import numpy as np\ndef spread(x):\n    return float(np.mean((x - x.mean()) ** 2))"
 ASKED = Ask("T/spread", "spread", ("x",), ((([1.0, 3.0],),), (([0.0, 0.0],), ([2.0],))))
 GIVEN = ((1.0,), (0.0, 0.0))
@@ -47,16 +49,6 @@ def run(*cells, asks=(), hidden=(), jailed=True, **limits):
 
 def outputs(ran):
     return [a.outcomes and tuple(o.outputs for o in a.outcomes) for a in ran.asks]
-
-
-def children() -> list[psutil.Process]:
-    """The processes under this one; not those that Python itself keeps for earlier tests (multiprocessing's)."""
-    own = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if not any(name in " ".join(child.cmdline()) for name in own)
-    ]
 
 
 @pytest.fixture(params=[True, False], ids=["jailed", "local"])

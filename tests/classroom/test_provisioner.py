@@ -20,22 +20,14 @@ from jupyter_client.provisioning import KernelProvisionerFactory
 from vaecourse.classroom import jail
 from vaecourse.errors import CourseError
 
+from .conftest import children
+
 pytestmark = [
     pytest.mark.usefixtures("needs_jail"),
     pytest.mark.filterwarnings(
         "ignore:Unclosed (socket|context) <zmq:ResourceWarning"
     ),  # jupyter_client's and nbclient's
 ]
-
-
-def children() -> list[psutil.Process]:
-    """The processes under this one; not those that Python itself keeps for earlier tests (multiprocessing's)."""
-    own = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if not any(name in " ".join(child.cmdline()) for name in own)
-    ]
 
 
 @pytest.fixture
@@ -111,8 +103,10 @@ def reply(client, asked):
 
 def test_a_cell_is_interrupted(manager):
     with client_of(manager) as client:
-        asked = client.execute("import time\ntime.sleep(30)")
-        time.sleep(0.5)
+        asked = client.execute("import time\nprint('begun', flush=True)\ntime.sleep(30)")
+        while client.get_iopub_msg(timeout=20)["msg_type"] != "stream":
+            pass
+        time.sleep(0.3)  # from the print to the sleep
         manager.interrupt_kernel()
         assert reply(client, asked)["ename"] == "KeyboardInterrupt"
         assert reply(client, client.execute("1"))["status"] == "ok"
