@@ -6,6 +6,7 @@ only ever sees a Task and gives a Run.
 
 import contextlib
 import os
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -147,16 +148,18 @@ def _client(scheduler: str):
         raise CourseError(
             'Grading on a cluster needs dask: install it with `pip install "vaecourse[cluster]"`.'
         ) from None
-    try:
-        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (
-        OSError,
-        ValueError,
-        AssertionError,
-    ) as error:  # the last: dask's own thread did not start in time
+    # A client that fails to connect would be cleared away some time later, in the middle of making another one, which
+    # dask does not survive: so none is made where nobody listens.
+    if not _listens(scheduler):
         raise CourseError(
             f"No scheduler answers at {scheduler!r} within {PATIENCE} seconds: start one with `dask scheduler`, which "
             "prints its address (tcp://HOST:8786), and give that one."
+        )
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise CourseError(
+            f"What listens at {scheduler!r} does not answer as a scheduler: give the address that `dask scheduler` prints."
         ) from error
     try:
         if not client.nthreads():
@@ -166,3 +169,19 @@ def _client(scheduler: str):
         yield client
     finally:
         client.close()
+
+
+def _listens(scheduler: str) -> bool:
+    """Does anything listen at that address?"""
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        kind, place = parse_address(scheduler)
+        if kind == "inproc":
+            return True
+        if kind not in ("tcp", "tls", "ws", "wss"):
+            return False
+        with socket.create_connection(parse_host_port(place), timeout=PATIENCE):
+            return True
+    except (OSError, ValueError):
+        return False
